@@ -1,0 +1,76 @@
+/*
+ * Voice activity detectors: a window of samples in, a speech probability out.
+ *
+ * A detector works on mono float at 16 kHz in windows of its own length (10 ms, 32 ms). Context
+ * that it needs from earlier windows is its own business; that state can be saved and loaded.
+ */
+#ifndef KODAMA_DETECTOR_H
+#define KODAMA_DETECTOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kodama/api.h>
+#include <kodama/status.h>
+
+struct kodama_detector;
+
+/**
+ * Open a detector by name.
+ *
+ * @param[out] detector  owned by the caller; NULL on error
+ * @param name           "builtin"; NULL: the default; kodama_detector_name() lists them
+ * @param rate_hz        16000
+ * @param[out] error     may be NULL
+ * @return KODAMA_OK, KODAMA_ERR_NOT_FOUND, KODAMA_ERR_FORMAT (rate), KODAMA_ERR_MEMORY
+ *
+ * Thread: any. Real-time safe: no.
+ */
+KODAMA_API int kodama_detector_open(struct kodama_detector **detector, const char *name,
+                                    uint32_t rate_hz, struct kodama_error *error) KODAMA_MUST_USE;
+
+/** Close a detector; NULL is allowed. */
+KODAMA_API void kodama_detector_close(struct kodama_detector *detector);
+
+/** Samples per window. Thread: any. Real-time safe: yes. */
+KODAMA_API uint32_t kodama_detector_window(const struct kodama_detector *detector);
+
+/** By how many samples the probability lags the window it is returned for (look-ahead of a
+ * smoother), usually 0. */
+KODAMA_API uint32_t kodama_detector_delay(const struct kodama_detector *detector);
+
+/**
+ * Judge one window.
+ *
+ * @param detector  used by one thread at a time
+ * @param samples   kodama_detector_window() samples, mono, nominal range -1..1
+ * @return probability of speech 0..1, >= 0 always, also for silence, clipping and non-finite
+ * samples
+ *
+ * Thread: owner. Real-time safe: yes.
+ */
+KODAMA_API float kodama_detector_process(struct kodama_detector *detector, const float *samples);
+
+/** Forget everything heard. Thread: owner. Real-time safe: yes. */
+KODAMA_API void kodama_detector_reset(struct kodama_detector *detector);
+
+/**
+ * Save the state.
+ *
+ * @param detector   unchanged
+ * @param[out] data  room for the state; NULL to ask for its size
+ * @param n_bytes    size of data
+ * @return bytes of the state, or KODAMA_ERR_ARGUMENT (no room)
+ */
+KODAMA_API int64_t kodama_detector_save(const struct kodama_detector *detector, void *data,
+                                        size_t n_bytes);
+
+/** Load a saved state into a detector of the same name. KODAMA_OK or KODAMA_ERR_CORRUPT (then it
+ * was reset). */
+KODAMA_API int kodama_detector_load(struct kodama_detector *detector, const void *data,
+                                    size_t n_bytes);
+
+/** Names of the detectors in this build: index 0 (the default), 1, ... until NULL. */
+KODAMA_API const char *kodama_detector_name(size_t index);
+
+#endif

@@ -1,0 +1,18 @@
+/* Everything at once: the public face of the engine. */
+#ifndef KODAMA_KODAMA_H
+#define KODAMA_KODAMA_H
+
+#include <kodama/api.h>
+#include <kodama/detector.h>
+#include <kodama/format.h>
+#include <kodama/log.h>
+#include <kodama/model.h>
+#include <kodama/recognizer.h>
+#include <kodama/ring.h>
+#include <kodama/segmenter.h>
+#include <kodama/source.h>
+#include <kodama/status.h>
+#include <kodama/stream.h>
+#include <kodama/waitable.h>
+
+#endif

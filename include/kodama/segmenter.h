@@ -1,0 +1,125 @@
+/*
+ * The segmenter: detector plus endpoint rules. Samples in, in blocks of any size; speech starts and
+ * speech stops out. The result does not depend on how the samples were cut into blocks. All times
+ * are counted in samples (mono float, 16 kHz).
+ */
+#ifndef KODAMA_SEGMENTER_H
+#define KODAMA_SEGMENTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kodama/api.h>
+#include <kodama/detector.h>
+#include <kodama/status.h>
+
+struct kodama_segmenter;
+
+struct kodama_segmenter_config {
+    size_t size;          /**< sizeof this struct, set by KODAMA_SEGMENTER_CONFIG_INIT */
+    const char *detector; /**< name; NULL: the default detector */
+    float threshold;      /**< speech begins at this probability, 0..1 */
+    float stop_threshold; /**< and ends below this one; 0: threshold - 0.15 */
+    uint32_t onset_ms;    /**< so much speech confirms a start */
+    uint32_t
+        prefix_padding_ms;    /**< pre-roll: audio before the onset that belongs to the utterance */
+    uint32_t fast_silence_ms; /**< so much silence lets the final's decoding begin */
+    uint32_t silence_duration_ms; /**< hangover: so much silence ends the utterance */
+    uint32_t max_ms;       /**< longest utterance: cut at the longest pause before this length */
+    uint32_t min_pause_ms; /**< a pause must be so long to be cut at; else the cut is at max_ms */
+};
+#define KODAMA_SEGMENTER_CONFIG_INIT                                                       \
+    {                                                                                      \
+        .size = sizeof(struct kodama_segmenter_config), .threshold = 0.5f, .onset_ms = 60, \
+        .prefix_padding_ms = 300, .fast_silence_ms = 200, .silence_duration_ms = 500,      \
+        .max_ms = 25000, .min_pause_ms = 98                                                \
+    }
+
+enum kodama_segment_kind {
+    KODAMA_SEGMENT_START = 1, /**< speech began: `begin` includes the pre-roll, `speech` does not */
+    KODAMA_SEGMENT_PAUSE,     /**< fast_silence_ms of silence: the utterance may end at `end` */
+    KODAMA_SEGMENT_RESUME,    /**< speech went on after a pause */
+    KODAMA_SEGMENT_STOP,      /**< the utterance [begin, end) is over */
+};
+
+/** What the segmenter decided, in order. */
+struct kodama_segment {
+    enum kodama_segment_kind kind;
+    uint32_t utterance;    /**< counts utterances, from 1 */
+    uint64_t begin;        /**< first sample of the utterance, with pre-roll */
+    uint64_t end;          /**< PAUSE, STOP: sample after its last one, hangover included (STOP) */
+    uint64_t speech_begin; /**< first sample of speech, unpadded */
+    uint64_t speech_end;   /**< PAUSE, STOP: sample after the last one of speech, unpadded */
+    bool cut;              /**< STOP: forced by max_ms; the next utterance begins at `end` */
+    uint64_t decided_at;   /**< samples heard when this was decided */
+};
+
+/**
+ * Open a segmenter.
+ *
+ * @param[out] segmenter  owned by the caller; NULL on error
+ * @param config          borrowed for the call; NULL: defaults
+ * @param[out] error      may be NULL
+ * @return KODAMA_OK, KODAMA_ERR_ARGUMENT (a value out of range), KODAMA_ERR_NOT_FOUND (detector),
+ * KODAMA_ERR_MEMORY
+ *
+ * Thread: any. Real-time safe: no.
+ */
+KODAMA_API int kodama_segmenter_open(struct kodama_segmenter **segmenter,
+                                     const struct kodama_segmenter_config *config,
+                                     struct kodama_error *error) KODAMA_MUST_USE;
+
+/** Close a segmenter; NULL is allowed. */
+KODAMA_API void kodama_segmenter_close(struct kodama_segmenter *segmenter);
+
+/**
+ * Give samples until the first decision.
+ *
+ * @param segmenter     used by one thread at a time
+ * @param samples       mono float at 16 kHz
+ * @param n_samples     how many
+ * @param[out] segment  filled in when the result is smaller than n_samples or kind is not 0
+ * @return samples consumed; call again with the rest. segment->kind is 0 when nothing was decided
+ *         (then all samples were consumed).
+ *
+ * Thread: owner. Real-time safe: yes.
+ */
+KODAMA_API size_t kodama_segmenter_process(struct kodama_segmenter *segmenter, const float *samples,
+                                           size_t n_samples, struct kodama_segment *segment);
+
+/**
+ * Say that no more samples come: the utterance in progress, if any, stops here. Samples that did
+ * not fill a window count.
+ *
+ * @param segmenter     used by one thread at a time
+ * @param[out] segment  the decision; call until kind is 0
+ */
+KODAMA_API void kodama_segmenter_finish(struct kodama_segmenter *segmenter,
+                                        struct kodama_segment *segment);
+
+/** End the utterance in progress here, without waiting for silence (the client asked). As finish,
+ * but goes on. */
+KODAMA_API void kodama_segmenter_cut(struct kodama_segmenter *segmenter,
+                                     struct kodama_segment *segment);
+
+/** Speech probability of the newest window, 0..1, for meters. */
+KODAMA_API float kodama_segmenter_probability(const struct kodama_segmenter *segmenter);
+
+/** Samples heard so far. */
+KODAMA_API uint64_t kodama_segmenter_position(const struct kodama_segmenter *segmenter);
+
+/** Earliest sample that a later START may still reach back to: older audio can be dropped while
+ * nobody speaks. */
+KODAMA_API uint64_t kodama_segmenter_horizon(const struct kodama_segmenter *segmenter);
+
+/** Save the state, as kodama_detector_save(). */
+KODAMA_API int64_t kodama_segmenter_save(const struct kodama_segmenter *segmenter, void *data,
+                                         size_t n_bytes);
+
+/** Load a state saved by a segmenter of the same configuration. KODAMA_OK or KODAMA_ERR_CORRUPT
+ * (then reset). */
+KODAMA_API int kodama_segmenter_load(struct kodama_segmenter *segmenter, const void *data,
+                                     size_t n_bytes);
+
+#endif

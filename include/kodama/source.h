@@ -1,0 +1,88 @@
+/*
+ * Sources: something that writes frames into a ring. A file, standard input; later applications,
+ * microphones, the whole system.
+ *
+ * A source is opened closed-handed: it knows its native format but moves nothing until a stream
+ * starts it.
+ */
+#ifndef KODAMA_SOURCE_H
+#define KODAMA_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kodama/api.h>
+#include <kodama/format.h>
+#include <kodama/log.h>
+#include <kodama/status.h>
+
+struct kodama_source;
+
+struct kodama_source_config {
+    size_t size; /**< sizeof this struct, set by KODAMA_SOURCE_CONFIG_INIT */
+    /** Files played one after the other as one timeline (source "file"); their rate and channels
+     * must agree. */
+    const char *const *paths;
+    size_t n_paths;
+    bool paced; /**< "file": one second of audio a second, as if it were live; else as fast as it is
+                   read */
+    /** "stdin": the format of raw PCM; sample 0 = detect a WAV header and refuse anything else. */
+    struct kodama_format format;
+    int descriptor;               /**< "stdin": the descriptor to read, 0 as a rule; borrowed */
+    const struct kodama_log *log; /**< may be NULL */
+};
+#define KODAMA_SOURCE_CONFIG_INIT                   \
+    {                                               \
+        .size = sizeof(struct kodama_source_config) \
+    }
+
+/** Counters of a source since it was opened; exact, read without a lock. */
+struct kodama_source_stats {
+    uint64_t frames;        /**< frames written to the ring */
+    uint64_t silent_frames; /**< of which the source said they are silent, or a gap filled with
+                               silence */
+    uint64_t gap_frames;    /**< frames that the source lost, written as silence and marked */
+    uint64_t gaps;          /**< how often */
+    uint64_t overruns;      /**< times the source was held up by a full ring */
+    uint64_t
+        latency_ns; /**< age of a frame when it is written, as far as the source knows; else 0 */
+};
+
+/**
+ * Open a source by name.
+ *
+ * @param[out] source  owned by the caller until a stream takes it; NULL on error
+ * @param name         "file" or "stdin"; kodama_source_name() lists them
+ * @param config       borrowed for the call (log for the source's life)
+ * @param[out] error   may be NULL
+ * @return KODAMA_OK, KODAMA_ERR_NOT_FOUND (no such source or file), KODAMA_ERR_PERMISSION,
+ * KODAMA_ERR_FORMAT, KODAMA_ERR_CORRUPT, KODAMA_ERR_IO, KODAMA_ERR_ARGUMENT, KODAMA_ERR_MEMORY
+ *
+ * Thread: any. Real-time safe: no.
+ */
+KODAMA_API int kodama_source_open(struct kodama_source **source, const char *name,
+                                  const struct kodama_source_config *config,
+                                  struct kodama_error *error) KODAMA_MUST_USE;
+
+/** Close a source that no stream has taken; NULL is allowed. Thread: owner. Real-time safe: no. */
+KODAMA_API void kodama_source_close(struct kodama_source *source);
+
+/** The native format of a source: what it writes into the ring. Thread: any. Real-time safe: yes.
+ */
+KODAMA_API struct kodama_format kodama_source_format(const struct kodama_source *source);
+
+/** Whether the source cannot be held back: true for devices, false for files and pipes. */
+KODAMA_API bool kodama_source_is_live(const struct kodama_source *source);
+
+/** Frames that the source will deliver in all, or -1 when it cannot know (a pipe, a device). */
+KODAMA_API int64_t kodama_source_length(const struct kodama_source *source);
+
+/** Read the counters. Thread: any. Real-time safe: yes. */
+KODAMA_API void kodama_source_stats(const struct kodama_source *source,
+                                    struct kodama_source_stats *stats);
+
+/** Names of the sources in this build: index 0, 1, ... until NULL. */
+KODAMA_API const char *kodama_source_name(size_t index);
+
+#endif

@@ -1,0 +1,44 @@
+/* Fills a kodama_error: how an error in words is made. */
+#ifndef BASE_ERROR_H
+#define BASE_ERROR_H
+
+#include <kodama/status.h>
+
+/**
+ * Report an error in words.
+ *
+ * @param[out] error  may be NULL; the message is cut to its room
+ * @param status      a KODAMA_ERR_*
+ * @param format      printf-style: what was tried, what happened, what to do
+ * @return status, so that a failing function can end with `return error_set(...)`
+ *
+ * Thread: any. Real-time safe: no.
+ */
+int error_set(struct kodama_error *error, int status, const char *format, ...) KODAMA_PRINTF(3, 4);
+
+/**
+ * Put what was being done in front of a message that is already there: "PREFIX: message".
+ *
+ * @param[in,out] error  may be NULL
+ * @param status         returned
+ * @param format         printf-style prefix
+ * @return status
+ *
+ * Thread: any. Real-time safe: no.
+ */
+int error_prefix(struct kodama_error *error, int status, const char *format, ...)
+    KODAMA_PRINTF(3, 4);
+
+/**
+ * The words for an errno value, thread-safe.
+ *
+ * @param number     an errno value
+ * @param[out] text  room for the words
+ * @param n_bytes    size of text
+ * @return text
+ *
+ * Thread: any. Real-time safe: no.
+ */
+const char *error_errno(int number, char *text, size_t n_bytes);
+
+#endif
