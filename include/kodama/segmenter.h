@@ -20,14 +20,18 @@ struct kodama_segmenter_config {
     size_t size;          /**< sizeof this struct, set by KODAMA_SEGMENTER_CONFIG_INIT */
     const char *detector; /**< name; NULL: the default detector */
     float threshold;      /**< speech begins at this probability, 0..1 */
-    float stop_threshold; /**< and ends below this one; 0: threshold - 0.15 */
+    float stop_threshold; /**< and ends below this one; 0: threshold - 0.15 (half of a threshold
+                               below 0.3) */
     uint32_t onset_ms;    /**< so much speech confirms a start */
     uint32_t
         prefix_padding_ms;    /**< pre-roll: audio before the onset that belongs to the utterance */
-    uint32_t fast_silence_ms; /**< so much silence lets the final's decoding begin */
+    uint32_t fast_silence_ms; /**< so much silence lets the final's decoding begin; not
+                                   below silence_duration_ms: there is no PAUSE */
     uint32_t silence_duration_ms; /**< hangover: so much silence ends the utterance */
-    uint32_t max_ms;       /**< longest utterance: cut at the longest pause before this length */
-    uint32_t min_pause_ms; /**< a pause must be so long to be cut at; else the cut is at max_ms */
+    uint32_t max_ms;       /**< no utterance is longer: cut at its longest pause (of equal ones the
+                              last) */
+    uint32_t min_pause_ms; /**< a pause must be so long to be cut at, in its middle; without one
+                              the cut is at max_ms */
 };
 #define KODAMA_SEGMENTER_CONFIG_INIT                                                       \
     {                                                                                      \
@@ -51,7 +55,8 @@ struct kodama_segment {
     uint64_t end;          /**< PAUSE, STOP: sample after its last one, hangover included (STOP) */
     uint64_t speech_begin; /**< first sample of speech, unpadded */
     uint64_t speech_end;   /**< PAUSE, STOP: sample after the last one of speech, unpadded */
-    bool cut;              /**< STOP: forced by max_ms; the next utterance begins at `end` */
+    bool cut;              /**< STOP: forced by max_ms; the next utterance begins at `end` if its
+                                speech was heard already, else not before */
     uint64_t decided_at;   /**< samples heard when this was decided */
 };
 
@@ -77,11 +82,13 @@ KODAMA_API void kodama_segmenter_close(struct kodama_segmenter *segmenter);
  * Give samples until the first decision.
  *
  * @param segmenter     used by one thread at a time
- * @param samples       mono float at 16 kHz
+ * @param samples       mono float at 16 kHz; may be NULL when n_samples is 0
  * @param n_samples     how many
- * @param[out] segment  filled in when the result is smaller than n_samples or kind is not 0
- * @return samples consumed; call again with the rest. segment->kind is 0 when nothing was decided
- *         (then all samples were consumed).
+ * @param[out] segment  always filled in; kind is 0 when nothing was decided
+ * @return samples consumed. Call again with the rest, until all are consumed and kind is 0: one
+ *         window can lead to several decisions (a forced cut is a STOP and at once the START of
+ *         the next utterance), and those after the first come out consuming nothing. When kind is
+ *         0 all samples were consumed. After kodama_segmenter_finish() samples are ignored.
  *
  * Thread: owner. Real-time safe: yes.
  */
@@ -90,18 +97,33 @@ KODAMA_API size_t kodama_segmenter_process(struct kodama_segmenter *segmenter, c
 
 /**
  * Say that no more samples come: the utterance in progress, if any, stops here. Samples that did
- * not fill a window count.
+ * not fill a window belong to it, and are what the window before them was, speech or silence.
+ * Speech that onset_ms has not confirmed yet is not an utterance.
  *
  * @param segmenter     used by one thread at a time
  * @param[out] segment  the decision; call until kind is 0
+ *
+ * Thread: owner. Real-time safe: yes.
  */
 KODAMA_API void kodama_segmenter_finish(struct kodama_segmenter *segmenter,
                                         struct kodama_segment *segment);
 
-/** End the utterance in progress here, without waiting for silence (the client asked). As finish,
- * but goes on. */
+/**
+ * End the utterance in progress here, without waiting for silence (the client asked); `cut` of its
+ * STOP is false. Listening goes on: speech that continues is a new onset, and no later utterance
+ * begins before here. With nobody speaking, nothing happens.
+ *
+ * @param segmenter     used by one thread at a time
+ * @param[out] segment  the decision; call until kind is 0
+ *
+ * Thread: owner. Real-time safe: yes.
+ */
 KODAMA_API void kodama_segmenter_cut(struct kodama_segmenter *segmenter,
                                      struct kodama_segment *segment);
+
+/** Forget everything heard: positions and utterances count from the beginning again. Thread:
+ * owner. Real-time safe: yes. */
+KODAMA_API void kodama_segmenter_reset(struct kodama_segmenter *segmenter);
 
 /** Speech probability of the newest window, 0..1, for meters. */
 KODAMA_API float kodama_segmenter_probability(const struct kodama_segmenter *segmenter);
@@ -109,8 +131,8 @@ KODAMA_API float kodama_segmenter_probability(const struct kodama_segmenter *seg
 /** Samples heard so far. */
 KODAMA_API uint64_t kodama_segmenter_position(const struct kodama_segmenter *segmenter);
 
-/** Earliest sample that a later START may still reach back to: older audio can be dropped while
- * nobody speaks. */
+/** Earliest sample that a decision still to come may reach back to; older audio can be dropped.
+ * While somebody speaks it is the utterance's begin, for a forced cut may lie anywhere in it. */
 KODAMA_API uint64_t kodama_segmenter_horizon(const struct kodama_segmenter *segmenter);
 
 /** Save the state, as kodama_detector_save(). */

@@ -1,0 +1,104 @@
+/* Voice activity detectors: the registry, and the public functions in front of the table. */
+#include "speech/detector.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+/* The first is the default. */
+static const struct detector_ops *const detectors[] = {
+    &detector_builtin,
+    NULL,
+};
+
+const char *kodama_detector_name(size_t index)
+{
+    size_t n = sizeof detectors / sizeof detectors[0] - 1;
+    return index < n ? detectors[index]->name : NULL;
+}
+
+int kodama_detector_open(struct kodama_detector **detector, const char *name, uint32_t rate_hz,
+                         struct kodama_error *error)
+{
+    if (!detector) return error_set(error, KODAMA_ERR_ARGUMENT, "detector: no place for it");
+    *detector = NULL;
+    const struct detector_ops *ops = name ? NULL : detectors[0];
+    for (size_t i = 0; !ops && detectors[i]; i++)
+        if (strcmp(detectors[i]->name, name) == 0) ops = detectors[i];
+    if (!ops)
+        return error_set(error, KODAMA_ERR_NOT_FOUND, "there is no detector named \"%s\"", name);
+    int status = ops->open(detector, rate_hz, error);
+    if (status < 0) return error_prefix(error, status, "detector %s", ops->name);
+    (*detector)->ops = ops;
+    ops->reset(*detector);
+    return KODAMA_OK;
+}
+
+void kodama_detector_close(struct kodama_detector *detector)
+{
+    if (detector) detector->ops->close(detector);
+}
+
+uint32_t kodama_detector_window(const struct kodama_detector *detector)
+{
+    return detector->window;
+}
+
+uint32_t kodama_detector_delay(const struct kodama_detector *detector)
+{
+    return detector->delay;
+}
+
+float kodama_detector_process(struct kodama_detector *detector, const float *samples)
+{
+    float probability = detector->ops->process(detector, samples);
+    if (!(probability > 0.0f)) return 0.0f; /* NaN too */
+    return probability < 1.0f ? probability : 1.0f;
+}
+
+void kodama_detector_reset(struct kodama_detector *detector)
+{
+    detector->ops->reset(detector);
+}
+
+void detector_save(const struct kodama_detector *detector, struct record *record)
+{
+    record_put_tag(record, "DETC", 1);
+    record_put_text(record, detector->ops->name);
+    detector->ops->save(detector, record);
+}
+
+void detector_load(struct kodama_detector *detector, struct record *record)
+{
+    /* Compared in place, not with record_get_text(): loading needs no memory this way. */
+    record_get_tag(record, "DETC", 1);
+    char name[64] = {0};
+    record_get_bytes(record, name, record_get_count(record, sizeof name - 1));
+    if (strcmp(name, detector->ops->name) != 0) record->failed = true;
+    if (!record->failed) detector->ops->load(detector, record);
+    if (record->failed) detector->ops->reset(detector);
+}
+
+int64_t kodama_detector_save(const struct kodama_detector *detector, void *data, size_t n_bytes)
+{
+    struct record record = record_writer();
+    detector_save(detector, &record);
+    int64_t result = (int64_t)record.n_bytes;
+    if (record.failed)
+        result = KODAMA_ERR_MEMORY;
+    else if (data && n_bytes < record.n_bytes)
+        result = KODAMA_ERR_ARGUMENT;
+    else if (data)
+        memcpy(data, record.data, record.n_bytes);
+    record_free(&record);
+    return result;
+}
+
+int kodama_detector_load(struct kodama_detector *detector, const void *data, size_t n_bytes)
+{
+    struct record record = record_reader(data, data ? n_bytes : 0);
+    detector_load(detector, &record);
+    if (!record.failed && record.offset == record.n_bytes) return KODAMA_OK;
+    kodama_detector_reset(detector);
+    return KODAMA_ERR_CORRUPT;
+}
