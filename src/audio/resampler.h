@@ -48,10 +48,15 @@ size_t resampler_output_max(const struct resampler *resampler, size_t n_in);
 size_t resampler_process(struct resampler *resampler, const float *in, size_t n_in, float *out);
 
 /** The end of the input: produce the rest, so that in all round(n_in_total * rate_out / rate_in)
- * frames came out. */
+ * frames came out (halves up). Afterwards the resampler is as new: a next timeline may begin.
+ * Real-time safe: yes. */
 size_t resampler_flush(struct resampler *resampler, float *out);
 
-/** Save, and load into a resampler of the same rates and channels: what follows is bit-identical.
+/**
+ * Save, and load into a resampler of the same rates and channels: what follows is bit-identical on
+ * the same machine and build of speexdsp. The state is small: one filter length of input (240
+ * frames at 48 kHz -> 16 kHz). A record of other rates, or a damaged one, fails the record and
+ * leaves the resampler as new. Real-time safe: no.
  */
 void resampler_save(const struct resampler *resampler, struct record *record);
 void resampler_load(struct resampler *resampler, struct record *record);
