@@ -8,6 +8,7 @@
 #include <kodama/log.h>
 #include <kodama/model.h>
 #include <kodama/recognizer.h>
+#include <kodama/resampler.h>
 #include <kodama/ring.h>
 #include <kodama/segmenter.h>
 #include <kodama/source.h>
