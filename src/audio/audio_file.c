@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audio/wav.h"
 #include "base/error.h"
 #include "base/memory.h"
 
@@ -73,25 +74,54 @@ static uint32_t speaker_of(int place)
     }
 }
 
-/* Where the file says which channel is which speaker (Ogg has the LFE last, WAV has it fourth):
- * bring them into the mask's order. A map that is not complete leaves everything as it lies. */
-static void read_channel_map(struct audio_file *file)
+/* Order of a Vorbis stream's channels (Vorbis I specification, 4.3.9); libsndfile does not tell. */
+static const uint16_t vorbis_order[KODAMA_CHANNELS_MAX + 1][KODAMA_CHANNELS_MAX] = {
+#define FL KODAMA_CHANNEL_FL
+#define FR KODAMA_CHANNEL_FR
+#define FC KODAMA_CHANNEL_FC
+#define LFE KODAMA_CHANNEL_LFE
+#define BL KODAMA_CHANNEL_BL
+#define BR KODAMA_CHANNEL_BR
+#define BC KODAMA_CHANNEL_BC
+#define SL KODAMA_CHANNEL_SL
+#define SR KODAMA_CHANNEL_SR
+    [2] = {FL, FR},
+    [3] = {FL, FC, FR},
+    [4] = {FL, FR, BL, BR},
+    [5] = {FL, FC, FR, BL, BR},
+    [6] = {FL, FC, FR, BL, BR, LFE},
+    [7] = {FL, FC, FR, SL, SR, BC, LFE},
+    [8] = {FL, FC, FR, SL, SR, BL, BR, LFE},
+};
+
+/* Which speaker each channel of the file is; 0 where nobody knows. */
+static void read_speakers(struct audio_file *file, int native_format,
+                          uint32_t speakers[KODAMA_CHANNELS_MAX])
 {
     int places[KODAMA_CHANNELS_MAX];
     uint32_t channels = file->format.channels;
-    if (channels < 2 || sf_command(file->native, SFC_GET_CHANNEL_MAP_INFO, places,
-                                   (int)(channels * sizeof places[0])) != SF_TRUE) {
-        return;
-    }
-    uint32_t mask = 0;
+    bool known = sf_command(file->native, SFC_GET_CHANNEL_MAP_INFO, places,
+                            (int)(channels * sizeof places[0])) == SF_TRUE;
+    bool vorbis = (native_format & SF_FORMAT_SUBMASK) == SF_FORMAT_VORBIS;
     for (uint32_t c = 0; c < channels; c++) {
-        uint32_t speaker = speaker_of(places[c]);
-        if (speaker == 0 || (mask & speaker)) return;
-        mask |= speaker;
+        speakers[c] = known ? speaker_of(places[c]) : vorbis ? vorbis_order[channels][c] : 0;
+    }
+}
+
+/* Bring the channels into the order of the mask's bits (Vorbis has the LFE last, WAV has it
+ * fourth). A map that is not complete leaves everything as it lies. */
+static void read_channel_map(struct audio_file *file, int native_format)
+{
+    uint32_t speakers[KODAMA_CHANNELS_MAX], channels = file->format.channels, mask = 0;
+    if (channels < 2) return;
+    read_speakers(file, native_format, speakers);
+    for (uint32_t c = 0; c < channels; c++) {
+        if (speakers[c] == 0 || (mask & speakers[c])) return;
+        mask |= speakers[c];
     }
     for (uint32_t c = 0; c < channels; c++) {
         uint32_t place = 0;
-        for (uint32_t bit = 1; bit < speaker_of(places[c]); bit <<= 1) place += (mask & bit) != 0;
+        for (uint32_t bit = 1; bit < speakers[c]; bit <<= 1) place += (mask & bit) != 0;
         file->order[place] = (uint8_t)c;
         if (place != c) file->reorder = true;
     }
@@ -124,6 +154,34 @@ static int open_descriptor(const char *path, int *descriptor, struct kodama_erro
     return status;
 }
 
+static int64_t read_descriptor(void *user, void *bytes, size_t n_bytes, struct kodama_error *error)
+{
+    const int *descriptor = user;
+    size_t done = 0;
+    while (done < n_bytes) {
+        ssize_t n = read(*descriptor, (uint8_t *)bytes + done, n_bytes - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return error_set(error, KODAMA_ERR_IO, "reading failed");
+        if (n == 0) break;
+        done += (size_t)n;
+    }
+    return (int64_t)done;
+}
+
+/* Frames that a WAV file should have by its header: libsndfile quietly believes the file's size
+ * instead, so that a recording that was cut off would look whole. -1 when nothing is to be said,
+ * KODAMA_ERR_CORRUPT when even the header is cut. */
+static int64_t promised_frames(int descriptor)
+{
+    struct stat about;
+    struct wav_header header;
+    if (fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode)) return -1;
+    int status = wav_read_header(read_descriptor, &descriptor, &header, NULL);
+    if (lseek(descriptor, 0, SEEK_SET) != 0) return -1;
+    if (status == KODAMA_ERR_CORRUPT) return status;
+    return status == KODAMA_OK ? header.n_frames : -1;
+}
+
 /* libsndfile's own words end in a period or newline; ours go on. */
 static int open_native(struct audio_file *file, int descriptor, SF_INFO *info,
                        struct kodama_error *error)
@@ -147,15 +205,21 @@ static int open_native(struct audio_file *file, int descriptor, SF_INFO *info,
                      file->path, words);
 }
 
-static int describe(struct audio_file *file, const SF_INFO *info, struct kodama_error *error)
+static int describe(struct audio_file *file, const SF_INFO *info, int64_t promised,
+                    struct kodama_error *error)
 {
     file->length = info->frames >= 0 && info->frames < SF_COUNT_MAX ? info->frames : -1;
+    if (promised == KODAMA_ERR_CORRUPT && file->length <= 0) {
+        return error_set(error, KODAMA_ERR_CORRUPT,
+                         "%s is cut off in its header: save or fetch it again", file->path);
+    }
+    if (promised > file->length) file->length = promised;
     file->format.sample = native_sample(info->format);
     file->format.rate_hz = info->samplerate > 0 ? (uint32_t)info->samplerate : 0;
     file->format.channels = info->channels > 0 ? (uint32_t)info->channels : 0;
     int status = kodama_format_check(file->format, error);
     if (status < 0) return error_prefix(error, status, "%s", file->path);
-    read_channel_map(file);
+    read_channel_map(file, info->format);
     file->scratch = memory_array((size_t)SCRATCH_FRAMES * file->format.channels, sizeof(int));
     if (!file->scratch) return error_set(error, KODAMA_ERR_MEMORY, "no memory for %s", file->path);
     return KODAMA_OK;
@@ -175,8 +239,9 @@ int audio_file_open(struct audio_file **file, const char *path, struct kodama_er
         return error_set(error, KODAMA_ERR_MEMORY, "no memory for %s", path);
     }
     SF_INFO info = {0};
+    int64_t promised = promised_frames(descriptor);
     status = open_native(opened, descriptor, &info, error);
-    if (status == KODAMA_OK) status = describe(opened, &info, error);
+    if (status == KODAMA_OK) status = describe(opened, &info, promised, error);
     if (status < 0) {
         audio_file_close(opened);
         return status;
