@@ -33,11 +33,12 @@ struct kodama_model_config {
 
 /** What the pool of decoders is doing; a snapshot. */
 struct kodama_model_stats {
-    uint32_t n_decoders;       /**< decoders that exist */
+    uint32_t n_decoders;       /**< decoders; all but the first are loaded when first needed */
     uint32_t n_leased;         /**< of which in use for an utterance now */
     uint32_t finals_waiting;   /**< finals in the queue */
     uint32_t partials_waiting; /**< utterances whose partial is due */
     uint64_t finals;           /**< finals decoded */
+    uint64_t finals_discarded; /**< begun at a pause and void because speech went on */
     uint64_t partials;         /**< partials decoded */
     uint64_t partials_shed;    /**< partials not made because decoders were busy */
     uint64_t audio_ns;         /**< audio decoded for finals */
