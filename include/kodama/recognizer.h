@@ -105,8 +105,9 @@ KODAMA_API void kodama_recognizer_close(struct kodama_recognizer *recognizer);
  * @param frames      interleaved, in the configured format; NULL: silence
  * @param n_frames    how many
  * @param timeout_ns  how long to wait when max_pending_ms of audio is undecided
- * @return n_frames, or KODAMA_ERR_FULL / KODAMA_ERR_TIMEOUT (nothing was heard: try again),
- * KODAMA_ERR_CLOSED (after finish), KODAMA_ERR_MEMORY
+ * @return frames heard: n_frames, or fewer when the time passed in between; or KODAMA_ERR_FULL
+ * (timeout_ns is 0) / KODAMA_ERR_TIMEOUT (nothing was heard: try again), KODAMA_ERR_CLOSED (after
+ * finish), KODAMA_ERR_MEMORY (the utterance in progress is lost)
  *
  * Thread: writer. Real-time safe: no.
  */

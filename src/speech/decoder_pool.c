@@ -40,7 +40,7 @@ struct decode_seat {
     struct decoder_pool *pool;           /* constant */
     const struct decode_client_ops *ops; /* constant */
     void *user;                          /* constant */
-    _Atomic bool stop_partial; /* set by anybody, cleared when a partial begins */
+    _Atomic bool stop_partial;           /* set by anybody, cleared when a partial begins */
     /* With the pool's lock. */
     struct decode_seat *next;
     struct decode_final *first, *last; /* confirmed finals in order, the running one included */
@@ -57,14 +57,14 @@ struct decode_seat {
 };
 
 struct decoder_pool {
-    const struct engine_ops *ops;    /* constant */
-    void *model;                     /* constant */
-    const struct kodama_log *log;    /* constant */
-    struct worker *workers;          /* constant */
-    uint32_t n_workers;              /* constant once open */
+    const struct engine_ops *ops; /* constant */
+    void *model;                  /* constant */
+    const struct kodama_log *log; /* constant */
+    struct worker *workers;       /* constant */
+    uint32_t n_workers;           /* constant once open */
     struct mutex mutex;
-    struct condition work;           /* something to do, or closing */
-    struct condition done;           /* a final was told, or a thread left client_ops */
+    struct condition work; /* something to do, or closing */
+    struct condition done; /* a final was told, or a thread left client_ops */
     /* With the lock. */
     struct decode_seat *seats;
     uint64_t order; /* counts what became ready */
@@ -108,8 +108,8 @@ static struct decode_seat *ready_early(const struct decoder_pool *pool)
 {
     struct decode_seat *best = NULL;
     for (struct decode_seat *seat = pool->seats; seat; seat = seat->next) {
-        bool ready = seat->early && seat->early->state == DECODE_WAITING && !seat->first &&
-                     !seat->running;
+        bool ready =
+            seat->early && seat->early->state == DECODE_WAITING && !seat->first && !seat->running;
         if (ready && (!best || seat->ready < best->ready)) best = seat;
     }
     return best;
@@ -271,8 +271,7 @@ static int hear(struct worker *worker, struct decode_seat *seat, uint32_t uttera
 
 /** Decode all of the growing utterance, as segment engines do. */
 static int decode_again(struct worker *worker, struct decode_seat *seat, uint32_t utterance,
-                        size_t target, struct engine_context *context,
-                        struct engine_result *result)
+                        size_t target, struct engine_context *context, struct engine_result *result)
 {
     float *samples = memory_array(target, sizeof *samples);
     if (!samples) return KODAMA_ERR_MEMORY;
@@ -398,8 +397,7 @@ static void work(void *argument)
 }
 
 int decoder_pool_open(struct decoder_pool **opened, const struct engine_ops *ops, void *model,
-                      uint32_t n_decoders, const struct kodama_log *log,
-                      struct kodama_error *error)
+                      uint32_t n_decoders, const struct kodama_log *log, struct kodama_error *error)
 {
     *opened = NULL;
     struct decoder_pool *pool = memory_array(1, sizeof *pool);
@@ -420,8 +418,7 @@ int decoder_pool_open(struct decoder_pool **opened, const struct engine_ops *ops
         worker->pool = pool;
         worker->open = i == 0;
         worker->samples = memory_array(STEP_SAMPLES, sizeof *worker->samples);
-        status = worker->samples ? KODAMA_OK
-                                 : error_set(error, KODAMA_ERR_MEMORY, "out of memory");
+        status = worker->samples ? KODAMA_OK : error_set(error, KODAMA_ERR_MEMORY, "out of memory");
         if (status == KODAMA_OK) {
             status = thread_start(&worker->thread, "decoder", work, worker, error);
         }
@@ -481,8 +478,8 @@ void decoder_pool_stats(struct decoder_pool *pool, struct kodama_model_stats *st
 
 /* -------------------------------------------------------------------- seats */
 
-struct decode_seat *decode_seat_take(struct decoder_pool *pool,
-                                     const struct decode_client_ops *ops, void *user)
+struct decode_seat *decode_seat_take(struct decoder_pool *pool, const struct decode_client_ops *ops,
+                                     void *user)
 {
     struct decode_seat *seat = memory_array(1, sizeof *seat);
     if (!seat) return NULL;

@@ -91,8 +91,8 @@ void decoder_pool_close(struct decoder_pool *pool);
 void decoder_pool_stats(struct decoder_pool *pool, struct kodama_model_stats *stats);
 
 /** Take a seat: one conversation. NULL when memory is out. */
-struct decode_seat *decode_seat_take(struct decoder_pool *pool,
-                                     const struct decode_client_ops *ops, void *user);
+struct decode_seat *decode_seat_take(struct decoder_pool *pool, const struct decode_client_ops *ops,
+                                     void *user);
 
 /** Leave: work that has not begun is dropped, work that has begun is waited for. The seat is freed.
  * NULL is allowed. */

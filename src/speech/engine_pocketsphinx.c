@@ -68,7 +68,7 @@ static void note_message(void *user, err_lvl_t level, const char *format, ...)
     /* Leave out 'ERROR: "file.c", line 12: '. */
     const char *words = strstr(text, "line ");
     words = words ? strstr(words, ": ") : NULL;
-    snprintf(last_message, sizeof last_message, "%s", words ? words + 2 : text);
+    snprintf(last_message, sizeof last_message, "%.199s", words ? words + 2 : text);
 }
 
 static const char *message(void)
@@ -170,13 +170,16 @@ static int sphinx_model_open(void **opaque, const struct kodama_model_config *co
 {
     *opaque = NULL;
     err_set_callback(note_message, NULL);
+    err_set_logfp(NULL); /* some tables are printed past the callback */
     struct model *model = memory_array(1, sizeof *model);
     if (!model) return error_set(error, KODAMA_ERR_MEMORY, "out of memory");
     const char *folder = config->path ? config->path : KODAMA_POCKETSPHINX_MODELS "/en-us";
-    if (strlen(folder) >= PATH_BYTES || (config->grammar && strlen(config->grammar) >= PATH_BYTES)) {
+    if (strlen(folder) >= PATH_BYTES ||
+        (config->grammar && strlen(config->grammar) >= PATH_BYTES)) {
         sphinx_model_close(model);
-        return error_set(error, KODAMA_ERR_NOT_FOUND, "the path of the model or grammar is longer "
-                                                      "than 1023 bytes");
+        return error_set(error, KODAMA_ERR_NOT_FOUND,
+                         "the path of the model or grammar is longer "
+                         "than 1023 bytes");
     }
     if (config->grammar) snprintf(model->grammar_path, PATH_BYTES, "%s", config->grammar);
     int status = find_files(model, folder, error);
@@ -214,6 +217,7 @@ static void sphinx_decoder_close(void *opaque)
 {
     struct decoder *decoder = opaque;
     if (!decoder) return;
+    if (decoder->hearing) ps_end_utt(decoder->sphinx);
     if (decoder->sphinx) ps_free(decoder->sphinx);
     if (decoder->config) sphinx_config_close(decoder->config);
     free(decoder->final_search);

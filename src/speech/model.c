@@ -1,0 +1,93 @@
+/* Recognition models: an engine's weights and the pool of its decoders. */
+#include "speech/model.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/thread.h"
+
+enum { DECODERS_DEFAULT_MAX = 4, DECODERS_MAX = 256 };
+
+struct kodama_model {
+    const struct engine_ops *ops;
+    void *model; /* the engine's */
+    struct decoder_pool *pool;
+    char name[128];
+};
+
+int model_open_engine(struct kodama_model **opened, const struct engine_ops *ops,
+                      const struct kodama_model_config *config, struct kodama_error *error)
+{
+    *opened = NULL;
+    uint32_t n_decoders = config->n_decoders;
+    if (n_decoders > DECODERS_MAX) {
+        return error_set(error, KODAMA_ERR_ARGUMENT, "model: at most %d decoders, not %u",
+                         DECODERS_MAX, n_decoders);
+    }
+    if (n_decoders == 0) {
+        int processors = thread_processors();
+        n_decoders =
+            (uint32_t)(processors < DECODERS_DEFAULT_MAX ? processors : DECODERS_DEFAULT_MAX);
+    }
+    struct kodama_model *model = memory_array(1, sizeof *model);
+    if (!model) return error_set(error, KODAMA_ERR_MEMORY, "model: out of memory");
+    model->ops = ops;
+    int status = ops->model_open(&model->model, config, model->name, sizeof model->name, error);
+    if (status == KODAMA_OK) {
+        status = decoder_pool_open(&model->pool, ops, model->model, n_decoders, config->log, error);
+    }
+    if (status < 0) {
+        kodama_model_close(model);
+        return status;
+    }
+    *opened = model;
+    return KODAMA_OK;
+}
+
+int kodama_model_open(struct kodama_model **model, const struct kodama_model_config *config,
+                      struct kodama_error *error)
+{
+    const struct kodama_model_config defaults = KODAMA_MODEL_CONFIG_INIT;
+    if (!model) return error_set(error, KODAMA_ERR_ARGUMENT, "model: no place for it");
+    *model = NULL;
+    if (!config) config = &defaults;
+    if (config->size < sizeof *config) {
+        return error_set(error, KODAMA_ERR_ARGUMENT,
+                         "model: fill the configuration with KODAMA_MODEL_CONFIG_INIT");
+    }
+    const struct engine_ops *ops = engine_find(config->engine);
+    if (!ops) {
+        return error_set(error, KODAMA_ERR_NOT_FOUND, "recognition engine %s: %s",
+                         config->engine ? config->engine : "(any)", engine_missing(config->engine));
+    }
+    return model_open_engine(model, ops, config, error);
+}
+
+void kodama_model_close(struct kodama_model *model)
+{
+    if (!model) return;
+    decoder_pool_close(model->pool);
+    if (model->model) model->ops->model_close(model->model);
+    free(model);
+}
+
+const char *kodama_model_engine(const struct kodama_model *model)
+{
+    return model->ops->name;
+}
+
+const char *kodama_model_name(const struct kodama_model *model)
+{
+    return model->name;
+}
+
+void kodama_model_stats(struct kodama_model *model, struct kodama_model_stats *stats)
+{
+    decoder_pool_stats(model->pool, stats);
+}
+
+struct decoder_pool *model_pool(struct kodama_model *model)
+{
+    return model->pool;
+}

@@ -1,0 +1,81 @@
+/*
+ * The recogniser from the inside: one conversation, and who may touch what of it.
+ *
+ * Three kinds of threads meet here: the writer (write, finalize, finish, save, load), the reader
+ * (next), and the decoders' (the three client functions). The recogniser's lock is taken before
+ * the pool's, never after it.
+ */
+#ifndef SPEECH_RECOGNIZER_H
+#define SPEECH_RECOGNIZER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <kodama/recognizer.h>
+#include <kodama/segmenter.h>
+
+#include "audio/resampler.h"
+#include "base/thread.h"
+#include "speech/decoder_pool.h"
+#include "speech/recognizer_events.h"
+#include "speech/stabilizer.h"
+#include "speech/utterance.h"
+
+/** An utterance that has ended and has no final yet. */
+struct undecided {
+    struct undecided *next;
+    uint32_t utterance;
+    uint64_t begin, end; /* as told: hangover included */
+    size_t n_samples;    /* to be decoded */
+    uint64_t heard;      /* position when it ended, for the lag */
+    uint64_t since_ns;   /* when it ended */
+    struct stabilizer stabilizer;
+};
+
+struct kodama_recognizer {
+    /* Constant after open. */
+    struct kodama_model *model;
+    struct decode_seat *seat;
+    struct kodama_format format;
+    bool partials;
+    uint64_t interval;    /* samples between two partials */
+    uint64_t fast;        /* samples of silence that are decoded after speech */
+    uint64_t max_pending; /* samples */
+    void (*on_event)(void *user);
+    void *user;
+
+    /* The writer's. */
+    struct resampler *resampler;
+    struct kodama_segmenter *segmenter;
+    float *mono;      /* [block] at the input's rate */
+    float *resampled; /* what a block can become */
+    size_t block;
+    uint64_t frames;        /* heard, at the input's rate */
+    bool has_early;         /* an early final was submitted for ... */
+    uint64_t early_end;     /* ... the samples up to here */
+    _Atomic uint32_t meter; /* bits of the newest probability; read by any thread */
+
+    /* With the lock. */
+    struct mutex mutex;
+    struct condition changed; /* an event came, or a final was decided, or the end */
+    struct utterance_audio audio;
+    bool speaking;
+    uint32_t utterance; /* in progress */
+    uint64_t begin;     /* its first sample */
+    uint64_t next_partial;
+    struct stabilizer stabilizer;
+    struct undecided *first, *last; /* in order */
+    uint64_t pending;               /* samples of the undecided */
+    bool slow;                      /* in an episode */
+    bool finished;
+    struct event_queue events;
+    struct event_node *delivered; /* the reader's, until its next call */
+    struct kodama_waitable waitable;
+    bool has_waitable;
+};
+
+/** A 16 kHz position at the input's rate. */
+uint64_t recognizer_to_input(const struct kodama_recognizer *recognizer, uint64_t position);
+
+#endif
