@@ -3,6 +3,7 @@
 #define KODAMA_KODAMA_H
 
 #include <kodama/api.h>
+#include <kodama/clip.h>
 #include <kodama/detector.h>
 #include <kodama/format.h>
 #include <kodama/log.h>
