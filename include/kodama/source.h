@@ -22,12 +22,14 @@ struct kodama_source;
 struct kodama_source_config {
     size_t size; /**< sizeof this struct, set by KODAMA_SOURCE_CONFIG_INIT */
     /** Files played one after the other as one timeline (source "file"); their rate and channels
-     * must agree. */
+     * must agree. Where sample types differ, all of it becomes f32. */
     const char *const *paths;
     size_t n_paths;
     bool paced; /**< "file": one second of audio a second, as if it were live; else as fast as it is
                    read */
-    /** "stdin": the format of raw PCM; sample 0 = detect a WAV header and refuse anything else. */
+    /** "stdin": the format of raw PCM; sample 0 = detect a WAV header and refuse anything else. The
+     * header is read when the source is opened, which waits for it; a signal that the application
+     * handles ends that wait with KODAMA_ERR_CANCELLED. */
     struct kodama_format format;
     int descriptor;               /**< "stdin": the descriptor to read, 0 as a rule; borrowed */
     const struct kodama_log *log; /**< may be NULL */
@@ -44,7 +46,7 @@ struct kodama_source_stats {
                                silence */
     uint64_t gap_frames;    /**< frames that the source lost, written as silence and marked */
     uint64_t gaps;          /**< how often */
-    uint64_t overruns;      /**< times the source was held up by a full ring */
+    uint64_t overruns;      /**< blocks for which a paced or live source found the ring full */
     uint64_t
         latency_ns; /**< age of a frame when it is written, as far as the source knows; else 0 */
 };
@@ -57,7 +59,8 @@ struct kodama_source_stats {
  * @param config       borrowed for the call (log for the source's life)
  * @param[out] error   may be NULL
  * @return KODAMA_OK, KODAMA_ERR_NOT_FOUND (no such source or file), KODAMA_ERR_PERMISSION,
- * KODAMA_ERR_FORMAT, KODAMA_ERR_CORRUPT, KODAMA_ERR_IO, KODAMA_ERR_ARGUMENT, KODAMA_ERR_MEMORY
+ * KODAMA_ERR_FORMAT, KODAMA_ERR_CORRUPT, KODAMA_ERR_IO, KODAMA_ERR_CANCELLED, KODAMA_ERR_ARGUMENT,
+ * KODAMA_ERR_SYSTEM, KODAMA_ERR_MEMORY
  *
  * Thread: any. Real-time safe: no.
  */

@@ -56,7 +56,8 @@ struct kodama_source {
 int source_start(struct kodama_source *source, struct kodama_ring *ring,
                  void (*on_end)(void *user, int status, const struct kodama_error *error),
                  void *user, struct kodama_error *error);
-/** Stop a started source and release its writer. */
+/** Stop a started source and release its writer. A source that may wait for room in the ring is
+ * freed by closing the ring before. */
 void source_stop(struct kodama_source *source);
 
 /** For backends: the data has ended. */
