@@ -1,0 +1,33 @@
+/* The list of subcommands: one line for each. */
+#include "command/command.h"
+
+#include <string.h>
+
+const struct command *const commands[] = {
+    &command_listen, &command_vad, &command_doctor, &command_help, NULL,
+};
+
+const struct option_entry common_options[] = {
+    {.name = "help", .letter = 'h', .kind = OPTION_ON, .help = "Show this help and exit"},
+    {0},
+};
+
+const struct section environment_sections[] = {
+    {"NO_COLOR", "When set and not empty, captions on a terminal have no colours and no bright or "
+                 "dim text."},
+    {"TERM", "With `dumb`, nothing is redrawn in place: only finished lines are printed."},
+    {NULL, NULL},
+};
+
+const char *command_name(size_t index)
+{
+    return commands[index] ? commands[index]->name : NULL;
+}
+
+const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; commands[i]; i++) {
+        if (strcmp(commands[i]->name, name) == 0) return commands[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,140 @@
+/* The way of the data for captions: source -> stream -> recogniser, with an end that flushes. */
+#include "command/hearing.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WRITE_WAIT_NS = 100000000 };
+static const double level_floor_db = -54.0, level_full_db = -3.0;
+
+static void measure_level(struct hearing *hearing, const struct kodama_chunk *chunk)
+{
+    double power = 0.0;
+    size_t n = chunk->n_frames < HEARING_LEVEL_FRAMES ? chunk->n_frames : HEARING_LEVEL_FRAMES;
+    if (n == 0) return;
+    n = kodama_resampler_process(hearing->meter, chunk->frames, n, hearing->samples);
+    for (size_t i = 0; i < n; i++) {
+        power += (double)hearing->samples[i] * (double)hearing->samples[i];
+    }
+    double db = n > 0 && power > 0.0 ? 10.0 * log10(power / (double)n) : level_floor_db;
+    double part = (db - level_floor_db) / (level_full_db - level_floor_db);
+    part = part > 1.0 ? 1.0 : part > 0.0 ? part : 0.0; /* also for NaN */
+    uint32_t level = (uint32_t)(part * 1e6);
+    if (level > atomic_load_explicit(&hearing->level, memory_order_relaxed)) {
+        atomic_store_explicit(&hearing->level, level, memory_order_relaxed);
+    }
+}
+
+/* All of it, waiting for the decoders as long as nobody lost interest. */
+static int hear(struct hearing *hearing, const void *frames, size_t n_frames)
+{
+    for (;;) {
+        if (atomic_load(&hearing->abandoned)) return KODAMA_ERR_CANCELLED;
+        int64_t n = kodama_recognizer_write(hearing->recognizer, frames, n_frames, WRITE_WAIT_NS);
+        if (n >= 0) return KODAMA_OK;
+        if (n != KODAMA_ERR_TIMEOUT && n != KODAMA_ERR_FULL) return (int)n;
+    }
+}
+
+static int on_chunk(void *user, const struct kodama_chunk *chunk)
+{
+    struct hearing *hearing = user;
+    int status = KODAMA_OK;
+    /* What was lost is heard as silence, so that times stay true. */
+    if (chunk->lost > 0) status = hear(hearing, NULL, (size_t)chunk->lost);
+    if (hearing->meter) measure_level(hearing, chunk);
+    if (status == KODAMA_OK && chunk->n_frames > 0) {
+        status = hear(hearing, chunk->frames, chunk->n_frames);
+    }
+    return status;
+}
+
+static int open_meter(struct hearing *hearing, struct kodama_format format,
+                      struct kodama_error *error)
+{
+    int status = kodama_resampler_open(&hearing->meter, format, format.rate_hz, error);
+    if (status < 0) return status;
+    hearing->samples =
+        calloc(kodama_resampler_room(hearing->meter, HEARING_LEVEL_FRAMES), sizeof(float));
+    if (hearing->samples) return KODAMA_OK;
+    if (error) *error = (struct kodama_error){KODAMA_ERR_MEMORY, "out of memory"};
+    return KODAMA_ERR_MEMORY;
+}
+
+int hearing_open(struct hearing *hearing, struct kodama_source *source, struct kodama_model *model,
+                 struct kodama_recognizer_config *config, bool metered,
+                 const struct kodama_log *log, struct kodama_error *error)
+{
+    *hearing = (struct hearing){0};
+    config->format = kodama_source_format(source);
+    struct kodama_stream_config stream = KODAMA_STREAM_CONFIG_INIT;
+    stream.on_chunk = on_chunk;
+    stream.user = hearing;
+    stream.log = log;
+    int status = metered ? open_meter(hearing, config->format, error) : KODAMA_OK;
+    if (status == KODAMA_OK) {
+        status = kodama_recognizer_open(&hearing->recognizer, model, config, error);
+    }
+    if (status == KODAMA_OK) status = kodama_stream_open(&hearing->stream, source, &stream, error);
+    if (status < 0) {
+        kodama_source_close(source);
+        hearing_close(hearing);
+    }
+    return status;
+}
+
+/* The stream's end becomes the recogniser's: from here, not from the callback, since a stream may
+ * end without a last chunk. */
+static void *run_ender(void *argument)
+{
+    struct hearing *hearing = argument;
+    hearing->status = kodama_stream_wait(hearing->stream, KODAMA_FOREVER, &hearing->error);
+    (void)kodama_recognizer_finish(hearing->recognizer);
+    return NULL;
+}
+
+int hearing_start(struct hearing *hearing, struct kodama_error *error)
+{
+    int status = kodama_stream_start(hearing->stream, error);
+    if (status < 0) return status;
+    if (pthread_create(&hearing->ender, NULL, run_ender, hearing) != 0) {
+        atomic_store(&hearing->abandoned, true);
+        if (error) *error = (struct kodama_error){KODAMA_ERR_SYSTEM, "cannot start a thread"};
+        return KODAMA_ERR_SYSTEM;
+    }
+    hearing->started = true;
+    return KODAMA_OK;
+}
+
+void hearing_stop(struct hearing *hearing)
+{
+    kodama_stream_stop(hearing->stream);
+}
+
+int hearing_wait(struct hearing *hearing, struct kodama_error *error)
+{
+    if (hearing->started) pthread_join(hearing->ender, NULL);
+    hearing->started = false;
+    if (error) *error = hearing->error;
+    return hearing->status;
+}
+
+float hearing_level(struct hearing *hearing)
+{
+    return (float)atomic_exchange_explicit(&hearing->level, 0, memory_order_relaxed) / 1e6f;
+}
+
+void hearing_close(struct hearing *hearing)
+{
+    atomic_store(&hearing->abandoned, true);
+    if (hearing->started) {
+        hearing_stop(hearing);
+        (void)hearing_wait(hearing, NULL);
+    }
+    kodama_stream_close(hearing->stream);
+    kodama_recognizer_close(hearing->recognizer);
+    kodama_resampler_close(hearing->meter);
+    free(hearing->samples);
+    *hearing = (struct hearing){0};
+}

@@ -1,0 +1,56 @@
+/* The way of the data for captions: source -> stream -> recogniser, with an end that flushes. */
+#ifndef COMMAND_HEARING_H
+#define COMMAND_HEARING_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <kodama/recognizer.h>
+#include <kodama/resampler.h>
+#include <kodama/stream.h>
+
+enum { HEARING_LEVEL_FRAMES = 512 };
+
+struct hearing {
+    struct kodama_stream *stream;         /* immutable after open */
+    struct kodama_recognizer *recognizer; /* immutable after open */
+    struct kodama_resampler *meter;       /* dispatcher; NULL: the level is not measured */
+    float *samples;                       /* dispatcher: room for a part of a chunk */
+    pthread_t ender;
+    bool started;
+    _Atomic uint32_t level; /* loudest level since it was taken, millionths; set by dispatcher */
+    _Atomic bool abandoned; /* stop without hearing what is left */
+    int status;             /* of the stream; the ender's until it is joined */
+    struct kodama_error error;
+};
+
+/**
+ * Open everything; nothing runs yet.
+ *
+ * @param source   taken, also on failure
+ * @param config   of the recogniser; its format is set here
+ * @param metered  measure the level for hearing_level()
+ * @return KODAMA_OK or what refused, in words
+ */
+int hearing_open(struct hearing *hearing, struct kodama_source *source, struct kodama_model *model,
+                 struct kodama_recognizer_config *config, bool metered,
+                 const struct kodama_log *log, struct kodama_error *error);
+
+/** Begin. Events come from hearing->recognizer until KODAMA_ERR_CLOSED. */
+int hearing_start(struct hearing *hearing, struct kodama_error *error);
+
+/** Hear no more; what was heard is still recognised. Twice is allowed. */
+void hearing_stop(struct hearing *hearing);
+
+/** After the last event: how it ended. */
+int hearing_wait(struct hearing *hearing, struct kodama_error *error);
+
+/** Loudest level since the last call, 0 (-54 dBFS) to 1 (-3 dBFS). */
+float hearing_level(struct hearing *hearing);
+
+/** Close everything; without a hearing_wait() before, what is left is dropped. */
+void hearing_close(struct hearing *hearing);
+
+#endif

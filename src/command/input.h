@@ -1,0 +1,64 @@
+/* What a subcommand hears: files as one timeline, or standard input; shared by all that listen. */
+#ifndef COMMAND_INPUT_H
+#define COMMAND_INPUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <kodama/source.h>
+
+#include "command/command.h"
+
+/** Options that say how raw sound on standard input looks. */
+struct input_options {
+    uint32_t rate_hz;
+    uint32_t channels;
+    const char *sample;
+};
+
+/** The entries for these options in a command's table; `type` has the member `input`. */
+#define INPUT_OPTION_ENTRIES(type)                                                                 \
+    {.name = "rate",                                                                               \
+     .kind = OPTION_COUNT,                                                                         \
+     .argument = "HZ",                                                                             \
+     .help = "Frames per second of raw sound on standard input; 16000 when only --sample or "      \
+             "--channels is given",                                                                \
+     .group = "Standard input",                                                                    \
+     .least = KODAMA_RATE_MIN_HZ,                                                                  \
+     .most = KODAMA_RATE_MAX_HZ,                                                                   \
+     .offset = offsetof(type, input.rate_hz)},                                                     \
+        {.name = "channels",                                                                       \
+         .kind = OPTION_COUNT,                                                                     \
+         .argument = "N",                                                                          \
+         .help = "Channels of raw sound on standard input; 1 when not given",                      \
+         .least = 1,                                                                               \
+         .most = KODAMA_CHANNELS_MAX,                                                              \
+         .offset = offsetof(type, input.channels)},                                                \
+    {                                                                                              \
+        .name = "sample", .kind = OPTION_CHOICE, .argument = "TYPE",                               \
+        .help = "Sample type of raw sound on standard input, s16 when not given; without --rate, " \
+                "--channels and --sample a WAV header is expected. Types",                         \
+        .choice = input_sample_name, .offset = offsetof(type, input.sample)                        \
+    }
+
+/** What the operand FILE means, for tables. */
+extern const char input_operand[];
+extern const char input_operand_help[];
+
+/** Names of sample types: index 0, 1, ... until NULL. */
+const char *input_sample_name(size_t index);
+
+/** Whether standard input is meant. */
+bool input_is_standard(const struct invocation *invocation);
+
+/**
+ * Open the source that the operands name; complains.
+ *
+ * @param[out] source  NULL on failure
+ * @param paced        one second of a file a second
+ * @return EXIT_DONE, EXIT_FAILED or EXIT_USAGE
+ */
+int input_open(struct kodama_source **source, const struct invocation *invocation,
+               const struct input_options *options, bool paced, const struct kodama_log *log);
+
+#endif

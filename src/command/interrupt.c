@@ -1,0 +1,134 @@
+#define _DEFAULT_SOURCE
+/* Signals, turned into something a loop can wait for: all are blocked and taken by one thread. */
+#include "command/interrupt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+/* There is one set of signals per process, hence one of these. */
+static struct {
+    pthread_t thread;
+    sigset_t taken, before;
+    int wake[2];
+    bool open;
+    _Atomic bool armed, closing;
+    _Atomic int signal;
+    void (*restore)(void *user);
+    void *user;
+} interrupts;
+
+static void wake_loop(void)
+{
+    /* A full pipe is as good: the loop will wake. */
+    ssize_t n = write(interrupts.wake[1], "", 1);
+    (void)n;
+}
+
+static void end_now(int number)
+{
+    if (interrupts.restore) interrupts.restore(interrupts.user);
+    _exit(128 + number);
+}
+
+static void suspend(void)
+{
+    if (interrupts.restore) interrupts.restore(interrupts.user);
+    kill(getpid(), SIGSTOP);
+    wake_loop();
+}
+
+static void *take_signals(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        int number = 0;
+        if (sigwait(&interrupts.taken, &number) != 0) continue;
+        if (atomic_load(&interrupts.closing)) return NULL;
+        if (number == SIGTSTP) {
+            suspend();
+        } else if (number != SIGWINCH && number != SIGUSR2) {
+            bool first = atomic_load(&interrupts.signal) == 0;
+            if (!first || !atomic_load(&interrupts.armed)) end_now(number);
+            atomic_store(&interrupts.signal, number);
+            wake_loop();
+        } else {
+            wake_loop();
+        }
+    }
+}
+
+/* SIGINT is taken even where it was ignored at start (a shell script's background job): captions in
+ * the background must be finishable, too. An ignored SIGHUP stays ignored: that is what nohup is
+ * for. */
+static void choose_signals(sigset_t *set)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH, SIGUSR2};
+    sigemptyset(set);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        struct sigaction action;
+        bool ignored = sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+        if (ignored && numbers[i] != SIGINT) continue;
+        if (ignored) signal(numbers[i], SIG_DFL);
+        sigaddset(set, numbers[i]);
+    }
+    sigaddset(set, SIGUSR2); /* ends the thread */
+}
+
+bool interrupt_open(void (*restore)(void *user), void *user)
+{
+    interrupts.restore = restore;
+    interrupts.user = user;
+    atomic_store(&interrupts.closing, false);
+    if (pipe(interrupts.wake) < 0) return false;
+    for (int i = 0; i < 2; i++) {
+        fcntl(interrupts.wake[i], F_SETFD, FD_CLOEXEC);
+        fcntl(interrupts.wake[i], F_SETFL, O_NONBLOCK);
+    }
+    choose_signals(&interrupts.taken);
+    pthread_sigmask(SIG_BLOCK, &interrupts.taken, &interrupts.before);
+    if (pthread_create(&interrupts.thread, NULL, take_signals, NULL) != 0) {
+        pthread_sigmask(SIG_SETMASK, &interrupts.before, NULL);
+        close(interrupts.wake[0]);
+        close(interrupts.wake[1]);
+        return false;
+    }
+    interrupts.open = true;
+    return true;
+}
+
+void interrupt_close(void)
+{
+    if (!interrupts.open) return;
+    atomic_store(&interrupts.closing, true);
+    pthread_kill(interrupts.thread, SIGUSR2);
+    pthread_join(interrupts.thread, NULL);
+    pthread_sigmask(SIG_SETMASK, &interrupts.before, NULL);
+    close(interrupts.wake[0]);
+    close(interrupts.wake[1]);
+    interrupts.open = false;
+}
+
+void interrupt_arm(void)
+{
+    atomic_store(&interrupts.armed, true);
+}
+
+int interrupt_signal(void)
+{
+    return atomic_load(&interrupts.signal);
+}
+
+int interrupt_descriptor(void)
+{
+    return interrupts.open ? interrupts.wake[0] : -1;
+}
+
+void interrupt_acknowledge(void)
+{
+    char bytes[64];
+    while (interrupts.open && read(interrupts.wake[0], bytes, sizeof bytes) > 0) continue;
+}

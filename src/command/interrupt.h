@@ -1,0 +1,34 @@
+/*
+ * Signals, turned into something a loop can wait for. The first request to end (SIGINT, SIGTERM,
+ * SIGHUP) is remembered and wakes the loop, so that it can finish what was heard; the second ends
+ * the program at once.
+ */
+#ifndef COMMAND_INTERRUPT_H
+#define COMMAND_INTERRUPT_H
+
+#include <stdbool.h>
+
+/**
+ * Begin to take signals; before any other thread is started.
+ *
+ * @param restore  may be NULL; called on another thread just before the program is ended or
+ *                 suspended by a signal: puts the terminal in order
+ * @return false when the system has no thread or pipe left (then signals act as usual)
+ */
+bool interrupt_open(void (*restore)(void *user), void *user);
+
+/** Signals act as usual again. */
+void interrupt_close(void);
+
+/** Say that from now on the first request is waited for; before, it ends the program. */
+void interrupt_arm(void);
+
+/** The signal that asks to end, 0: none so far. */
+int interrupt_signal(void);
+
+/** Readable when a signal came or the terminal changed its size; -1: none. Take it with
+ * interrupt_acknowledge(). */
+int interrupt_descriptor(void);
+void interrupt_acknowledge(void);
+
+#endif

@@ -1,0 +1,602 @@
+/* kodama listen: live captions. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "command/command.h"
+#include "command/hearing.h"
+#include "command/input.h"
+#include "command/interrupt.h"
+#include "command/output.h"
+#include "command/screen.h"
+#include "command/transcript.h"
+
+/* How often the meter and the clock of the status line move on. */
+enum { TICK_MS = 100 };
+/* Falling behind by less is not worth a word. */
+static const double lag_shown_s = 1.5;
+
+struct listen_options {
+    struct input_options input;
+    const char *format;
+    const char *save;
+    const char *engine;
+    const char *model;
+    const char *grammar;
+    const char *detector;
+    double threshold;
+    uint32_t silence_ms;
+    uint32_t n_decoders;
+    bool fast, partials, verbose;
+};
+
+struct listen {
+    const struct invocation *invocation;
+    const struct listen_options *options;
+    struct screen screen;
+    bool captions; /* the screen shows captions; else at most progress */
+    struct transcript printed, saved;
+    bool prints, saves;
+    struct kodama_log log;
+    struct kodama_model *model;
+    struct hearing hearing;
+    uint32_t rate_hz;
+    double length_s; /* of the input, < 0: not known */
+    bool paced;
+    bool stopping;    /* a signal asked to end */
+    bool unread;      /* whoever read standard output has gone away */
+    bool failed;      /* something was complained about */
+    double started_s; /* monotonic */
+    double ticked_s;
+    double awaited_s; /* end of the oldest utterance without a final, on the audio's clock; < 0 */
+    uint32_t awaited;
+    uint64_t words, utterances;
+    double delay_most_s;
+};
+
+static double now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static double heard_s(const struct listen *listen)
+{
+    struct kodama_stream_stats stats;
+    kodama_stream_stats(listen->hearing.stream, &stats);
+    return (double)stats.frames / (double)listen->rate_hz;
+}
+
+/* ---------------------------------------------------------- what is shown */
+
+static void add_progress(struct text *status, const struct listen *listen, double position_s)
+{
+    char at[16], of[16];
+    text_add(status, screen_time(position_s, at));
+    if (listen->length_s >= 0) {
+        text_printf(status, " of %s", screen_time(listen->length_s, of));
+    }
+    double spent_s = now_s() - listen->started_s;
+    if (listen->paced || spent_s < 0.5) return;
+    if (listen->length_s > 0) {
+        text_printf(status, "  %.0f %%", 100.0 * position_s / listen->length_s);
+    }
+    text_printf(status, "  %.1f times as fast as speech", position_s / spent_s);
+}
+
+static void tick(struct listen *listen)
+{
+    double now = now_s();
+    if (listen->screen.fd < 0 || (now - listen->ticked_s) * 1000.0 < TICK_MS) return;
+    listen->ticked_s = now;
+    struct text status = {0};
+    double position_s = heard_s(listen);
+    if (listen->captions && listen->paced) {
+        float probability = kodama_recognizer_probability(listen->hearing.recognizer);
+        screen_meter(&listen->screen, hearing_level(&listen->hearing), probability >= 0.5f);
+    }
+    add_progress(&status, listen, position_s);
+    double lag_s = listen->awaited_s < 0 ? 0 : position_s - listen->awaited_s;
+    if (listen->stopping) {
+        text_add(&status, "  finishing what was heard; Ctrl-C again ends at once");
+    } else if (listen->paced && lag_s >= lag_shown_s) {
+        text_printf(&status, "  %.1f s behind", lag_s);
+    }
+    screen_status(&listen->screen, status.bytes);
+    text_free(&status);
+}
+
+static void show(struct listen *listen, const struct kodama_event *event)
+{
+    switch (event->kind) {
+    case KODAMA_EVENT_SPEECH_STARTED:
+        screen_show(&listen->screen, event->utterance,
+                    (double)event->sample / (double)listen->rate_hz, "", 0);
+        break;
+    case KODAMA_EVENT_PARTIAL:
+        screen_show(&listen->screen, event->utterance, heard_s(listen), event->text,
+                    event->stable_bytes);
+        break;
+    case KODAMA_EVENT_FINAL:
+        screen_finish(&listen->screen, event->utterance, event->start_s, event->text);
+        break;
+    case KODAMA_EVENT_SPEECH_STOPPED:
+    case KODAMA_EVENT_SLOW:
+    case KODAMA_EVENT_FAILED: break;
+    }
+}
+
+static void count(struct listen *listen, const struct kodama_event *event)
+{
+    if (event->kind == KODAMA_EVENT_SPEECH_STOPPED && listen->awaited_s < 0) {
+        listen->awaited = event->utterance;
+        listen->awaited_s = (double)event->sample / (double)listen->rate_hz;
+    }
+    if (event->kind == KODAMA_EVENT_FINAL) {
+        if (event->utterance >= listen->awaited) listen->awaited_s = -1;
+        listen->utterances++;
+        listen->words += event->n_words;
+        double delay_s = heard_s(listen) - event->end_s;
+        if (delay_s > listen->delay_most_s) listen->delay_most_s = delay_s;
+    }
+    if (event->kind == KODAMA_EVENT_FAILED) {
+        listen->failed = true;
+        screen_note(&listen->screen, "listen", "utterance %u could not be decoded: %s",
+                    event->utterance, event->text ? event->text : "no reason given");
+    }
+}
+
+/* --------------------------------------------------------------- writing */
+
+static void stop(struct listen *listen)
+{
+    listen->stopping = true;
+    hearing_stop(&listen->hearing);
+}
+
+/* Standard output failed: the captions have no reader any more. */
+static void printing_failed(struct listen *listen)
+{
+    int error = listen->printed.output.error;
+    listen->prints = false;
+    if (error == EPIPE) {
+        listen->unread = true;
+    } else {
+        listen->failed = true;
+        screen_note(&listen->screen, "listen", "cannot write to standard output: %s",
+                    error_words(error));
+    }
+    stop(listen);
+}
+
+/* The file failed: the captions on the screen go on. */
+static void saving_failed(struct listen *listen)
+{
+    listen->saves = false;
+    listen->failed = true;
+    screen_note(&listen->screen, "listen",
+                "cannot write to %s: %s; it ends after the last whole caption, captions here go on",
+                listen->options->save, error_words(listen->saved.output.error));
+}
+
+static void handle(struct listen *listen, const struct kodama_event *event)
+{
+    count(listen, event);
+    if (listen->captions) show(listen, event);
+    if (listen->prints && !transcript_event(&listen->printed, event)) printing_failed(listen);
+    if (listen->saves && !transcript_event(&listen->saved, event)) saving_failed(listen);
+}
+
+/* ------------------------------------------------------------------ loop */
+
+static void wait_for_something(struct listen *listen)
+{
+    struct kodama_waitable events = {.fd = -1};
+    (void)kodama_recognizer_waitable(listen->hearing.recognizer, &events);
+    struct pollfd pollers[] = {{.fd = events.fd, .events = POLLIN},
+                               {.fd = interrupt_descriptor(), .events = POLLIN}};
+    if (poll(pollers, 2, listen->screen.fd >= 0 ? TICK_MS : -1) <= 0) return;
+    if (pollers[1].revents) {
+        interrupt_acknowledge();
+        screen_refresh(&listen->screen);
+    }
+}
+
+static void caption(struct listen *listen)
+{
+    for (;;) {
+        struct kodama_event event;
+        if (interrupt_signal() && !listen->stopping) stop(listen);
+        if (listen->unread && !listen->saves) return;
+        tick(listen);
+        int status = kodama_recognizer_next(listen->hearing.recognizer, &event, 0);
+        if (status == KODAMA_OK)
+            handle(listen, &event);
+        else if (status == KODAMA_ERR_EMPTY || status == KODAMA_ERR_TIMEOUT)
+            wait_for_something(listen);
+        else
+            break;
+    }
+    struct kodama_error error = {0};
+    int status = hearing_wait(&listen->hearing, &error);
+    if (status < 0) {
+        listen->failed = true;
+        screen_note(&listen->screen, "listen", "%s",
+                    error.message[0] ? error.message : kodama_strerror(status));
+    }
+}
+
+static void begin_transcripts(struct listen *listen)
+{
+    struct transcript_facts facts = {.rate_hz = listen->rate_hz,
+                                     .engine = kodama_model_engine(listen->model),
+                                     .model = kodama_model_name(listen->model)};
+    if (listen->prints && !transcript_begin(&listen->printed, facts)) printing_failed(listen);
+    if (listen->saves && !transcript_begin(&listen->saved, facts)) saving_failed(listen);
+}
+
+static void end_transcripts(struct listen *listen)
+{
+    struct kodama_stream_stats stats;
+    kodama_stream_stats(listen->hearing.stream, &stats);
+    const char *reason = interrupt_signal() || listen->unread ? "interrupted"
+                         : listen->failed                     ? "failed"
+                                                              : "stopped";
+    uint64_t samples = stats.frames + stats.lost_frames;
+    if (listen->prints && !transcript_end(&listen->printed, reason, samples)) {
+        printing_failed(listen);
+    }
+    if (listen->saves && !transcript_end(&listen->saved, reason, samples)) saving_failed(listen);
+    if (listen->saves && !output_close(&listen->saved.output)) saving_failed(listen);
+}
+
+static double ratio(uint64_t part, uint64_t whole)
+{
+    return whole > 0 ? (double)part / (double)whole : 0.0;
+}
+
+static void report(struct listen *listen)
+{
+    struct kodama_stream_stats stats;
+    struct kodama_model_stats model;
+    kodama_stream_stats(listen->hearing.stream, &stats);
+    kodama_model_stats(listen->model, &model);
+    double spent_s = now_s() - listen->started_s;
+    if (stats.lost_frames > 0 && !listen->options->verbose) {
+        complain("listen", "%llu frames were lost; they are heard as silence",
+                 (unsigned long long)stats.lost_frames);
+    }
+    if (!listen->options->verbose) return;
+    complain("listen", "heard %.1f s in %.1f s: %llu frames, %llu lost, %llu in gaps",
+             (double)stats.frames / (double)listen->rate_hz, spent_s,
+             (unsigned long long)stats.frames, (unsigned long long)stats.lost_frames,
+             (unsigned long long)stats.source.gap_frames);
+    complain("listen", "%llu utterances, %llu words; %llu partials, %llu left out when busy",
+             (unsigned long long)listen->utterances, (unsigned long long)listen->words,
+             (unsigned long long)model.partials, (unsigned long long)model.partials_shed);
+    complain("listen", "real-time factor %.3f for finals, %.3f for partials; %u decoders of %s %s",
+             ratio(model.final_cpu_ns, model.audio_ns), ratio(model.partial_cpu_ns, model.audio_ns),
+             model.n_decoders, kodama_model_engine(listen->model),
+             kodama_model_name(listen->model));
+    if (listen->paced && listen->utterances > 0) {
+        complain("listen", "a final came at most %.2f s after the end of its utterance",
+                 listen->delay_most_s);
+    }
+}
+
+/* --------------------------------------------------------------- opening */
+
+static void log_line(void *user, enum kodama_log_level level, const char *line)
+{
+    struct listen *listen = user;
+    screen_note(&listen->screen, "listen", "%s%s",
+                level <= KODAMA_LOG_ERROR     ? "error: "
+                : level <= KODAMA_LOG_WARNING ? "warning: "
+                                              : "",
+                line);
+}
+
+/* What is painted where, and what is written. */
+static void choose_outputs(struct listen *listen)
+{
+    const struct listen_options *options = listen->options;
+    bool text = strcmp(options->format, "text") == 0;
+    listen->captions = text && screen_open(&listen->screen, STDOUT_FILENO);
+    if (!listen->captions) {
+        bool progress = options->fast && !isatty(STDOUT_FILENO);
+        (void)screen_open(&listen->screen, progress ? STDERR_FILENO : -1);
+    }
+    listen->prints = !listen->captions;
+    listen->printed.format = transcript_format_find(options->format);
+    listen->printed.output = output_standard();
+    listen->printed.partials = options->partials;
+}
+
+static int open_model(struct listen *listen)
+{
+    const struct listen_options *options = listen->options;
+    struct kodama_model_config config = KODAMA_MODEL_CONFIG_INIT;
+    struct kodama_error error = {0};
+    config.engine = options->engine;
+    config.path = options->model;
+    config.grammar = options->grammar;
+    config.n_decoders = options->n_decoders;
+    config.log = &listen->log;
+    if (listen->captions) screen_status(&listen->screen, "loading the model");
+    if (kodama_model_open(&listen->model, &config, &error) == KODAMA_OK) return EXIT_DONE;
+    screen_note(&listen->screen, "listen", "%s", error.message);
+    return EXIT_FAILED;
+}
+
+static int open_saved(struct listen *listen)
+{
+    const char *path = listen->options->save;
+    if (!path) return EXIT_DONE;
+    const struct transcript_format *format = transcript_format_of(path);
+    listen->saved.format = format ? format : listen->printed.format;
+    if (!output_create(&listen->saved.output, path)) {
+        screen_note(&listen->screen, "listen",
+                    "cannot save to %s: %s; name a file in a folder that you may write to", path,
+                    error_words(listen->saved.output.error));
+        return EXIT_FAILED;
+    }
+    listen->saves = true;
+    return EXIT_DONE;
+}
+
+static int open_hearing(struct listen *listen, struct kodama_source *source)
+{
+    const struct listen_options *options = listen->options;
+    struct kodama_recognizer_config config = KODAMA_RECOGNIZER_CONFIG_INIT;
+    struct kodama_error error = {0};
+    int64_t length = kodama_source_length(source);
+    listen->rate_hz = kodama_source_format(source).rate_hz;
+    listen->length_s = length < 0 ? -1.0 : (double)length / (double)listen->rate_hz;
+    bool json = strcmp(options->format, "json") == 0;
+    config.partials = options->partials && (listen->captions || json);
+    config.segmenter.detector = options->detector;
+    config.segmenter.threshold = (float)options->threshold;
+    config.segmenter.silence_duration_ms = options->silence_ms;
+    if (config.segmenter.fast_silence_ms > options->silence_ms) {
+        config.segmenter.fast_silence_ms = options->silence_ms;
+    }
+    int status = hearing_open(&listen->hearing, source, listen->model, &config, listen->captions,
+                              &listen->log, &error);
+    if (status == KODAMA_OK) return EXIT_DONE;
+    screen_note(&listen->screen, "listen", "%s", error.message);
+    return EXIT_FAILED;
+}
+
+static int start(struct listen *listen)
+{
+    struct kodama_error error = {0};
+    interrupt_arm();
+    listen->started_s = now_s();
+    begin_transcripts(listen);
+    if (hearing_start(&listen->hearing, &error) == KODAMA_OK) return EXIT_DONE;
+    screen_note(&listen->screen, "listen", "%s", error.message);
+    return EXIT_FAILED;
+}
+
+static int open_all(struct listen *listen)
+{
+    struct kodama_source *source;
+    int code = input_open(&source, listen->invocation, &listen->options->input, listen->paced,
+                          &listen->log);
+    if (code != EXIT_DONE) return code;
+    code = open_model(listen);
+    if (code != EXIT_DONE) {
+        kodama_source_close(source);
+        return code;
+    }
+    code = open_hearing(listen, source);
+    if (code == EXIT_DONE) code = open_saved(listen);
+    return code == EXIT_DONE ? start(listen) : code;
+}
+
+static int exit_code(const struct listen *listen)
+{
+    if (listen->failed) return EXIT_FAILED;
+    if (interrupt_signal()) return 128 + interrupt_signal();
+    return listen->unread ? EXIT_UNREAD : EXIT_DONE;
+}
+
+static int listen_run(const struct invocation *invocation)
+{
+    const struct listen_options *options = invocation->options;
+    struct listen listen = {.invocation = invocation, .options = options, .awaited_s = -1};
+    listen.paced = !options->fast;
+    listen.log = (struct kodama_log){
+        .write = log_line,
+        .user = &listen,
+        .level = options->verbose ? KODAMA_LOG_INFO : KODAMA_LOG_WARNING,
+    };
+    choose_outputs(&listen);
+    (void)interrupt_open(screen_restore, &listen.screen);
+    int code = open_all(&listen);
+    if (code == EXIT_DONE) {
+        caption(&listen);
+        end_transcripts(&listen);
+    }
+    screen_close(&listen.screen);
+    if (code == EXIT_DONE) {
+        report(&listen);
+        code = exit_code(&listen);
+    }
+    hearing_close(&listen.hearing);
+    kodama_model_close(listen.model);
+    interrupt_close();
+    if (listen.saved.format) (void)output_close(&listen.saved.output);
+    transcript_free(&listen.printed);
+    transcript_free(&listen.saved);
+    return code;
+}
+
+/* ----------------------------------------------------------------- table */
+
+static const struct option_entry listen_table[] = {
+    {.name = "format",
+     .letter = 'f',
+     .kind = OPTION_CHOICE,
+     .argument = "FORMAT",
+     .help = "How captions are written",
+     .fallback = "text",
+     .choice = transcript_format_name,
+     .group = "Captions",
+     .offset = offsetof(struct listen_options, format)},
+    {.name = "save",
+     .letter = 'o',
+     .kind = OPTION_TEXT,
+     .argument = "FILE",
+     .help = "Write the transcript to FILE, too, as it comes; in the format that its extension "
+             "names (.txt, .json, .srt, .vtt), else in that of --format",
+     .is_file = true,
+     .offset = offsetof(struct listen_options, save)},
+    {.name = "fast",
+     .kind = OPTION_ON,
+     .help = "Do not pace files: hear them as fast as they can be decoded",
+     .offset = offsetof(struct listen_options, fast)},
+    {.name = "partials",
+     .kind = OPTION_ON,
+     .help = "Show tentative text while somebody speaks, on a terminal and in json; the default",
+     .offset = offsetof(struct listen_options, partials)},
+    {.name = "no-partials",
+     .kind = OPTION_OFF,
+     .help = "Finished captions only",
+     .offset = offsetof(struct listen_options, partials)},
+    {.name = "verbose",
+     .letter = 'v',
+     .kind = OPTION_ON,
+     .help = "Tell on standard error what goes on, with statistics at the end",
+     .offset = offsetof(struct listen_options, verbose)},
+    {.name = "engine",
+     .letter = 'e',
+     .kind = OPTION_CHOICE,
+     .argument = "ENGINE",
+     .help = "Recognition engine; the best one that is there when not given",
+     .choice = kodama_engine_name,
+     .group = "Recognition",
+     .offset = offsetof(struct listen_options, engine)},
+    {.name = "model",
+     .letter = 'm',
+     .kind = OPTION_TEXT,
+     .argument = "PATH",
+     .help = "Folder or file of the engine's model, the engine's own when not given",
+     .is_file = true,
+     .offset = offsetof(struct listen_options, model)},
+    {.name = "grammar",
+     .letter = 'g',
+     .kind = OPTION_TEXT,
+     .argument = "FILE",
+     .help = "Recognise only what this JSGF grammar allows",
+     .is_file = true,
+     .offset = offsetof(struct listen_options, grammar)},
+    {.name = "decoders",
+     .kind = OPTION_COUNT,
+     .argument = "N",
+     .help = "Utterances decoded at the same time; 0: one per processor, at most 4",
+     .fallback = "0",
+     .least = 0,
+     .most = 64,
+     .offset = offsetof(struct listen_options, n_decoders)},
+    {.name = "detector",
+     .kind = OPTION_CHOICE,
+     .argument = "NAME",
+     .help = "Voice activity detector",
+     .choice = kodama_detector_name,
+     .group = "Speech and silence",
+     .offset = offsetof(struct listen_options, detector)},
+    {.name = "threshold",
+     .kind = OPTION_REAL,
+     .argument = "P",
+     .help = "Speech begins at this probability; higher hears less",
+     .fallback = "0.5",
+     .least = 0.01,
+     .most = 0.99,
+     .offset = offsetof(struct listen_options, threshold)},
+    {.name = "silence-ms",
+     .kind = OPTION_COUNT,
+     .argument = "MS",
+     .help = "So much silence ends an utterance",
+     .fallback = "500",
+     .least = 50,
+     .most = 10000,
+     .offset = offsetof(struct listen_options, silence_ms)},
+    INPUT_OPTION_ENTRIES(struct listen_options),
+    {0},
+};
+
+static const struct section listen_sections[] = {
+    {"Formats",
+     "text: one line for each utterance. On a terminal also what is being said: the part that will "
+     "not change any more is bright, the tentative part dim.\n\n"
+     "srt, vtt: subtitles of at most two lines, timed by the words.\n\n"
+     "json: the messages of Kodama's network protocol, one a line, counted by `seq` from 1:\n\n"
+     "  ready            session, next_sample, rate, engine, model\n"
+     "  speech_started   utterance, sample\n"
+     "  partial          utterance, text, stable\n"
+     "  speech_stopped   utterance, sample\n"
+     "  final            utterance, text, start, end, confidence,\n"
+     "                   words [{word, start, end, confidence}], revised\n"
+     "  warning          code, lag_ms\n"
+     "  error            utterance, code, message\n"
+     "  closed           reason, samples, utterances\n\n"
+     "Times are seconds from the beginning of the input, samples count frames at its rate, "
+     "`stable` "
+     "counts the bytes of the text that later partials keep. `session` is \"local\" and there is "
+     "no "
+     "token: a local run has nothing to resume. The reason is stopped (the input has ended), "
+     "interrupted or failed. A file saved as json has no partials."},
+    {"Interrupting",
+     "The first Ctrl-C, or SIGTERM, ends listening: what was heard is still recognised, printed "
+     "and "
+     "saved. The second ends at once. A saved file is well formed at any time, up to its last "
+     "caption."},
+    {NULL, NULL},
+};
+
+static const struct example listen_examples[] = {
+    {"kodama listen talk.wav", "Caption a recording as it plays"},
+    {"kodama listen --fast --format srt talk.flac > talk.srt", "Make subtitles"},
+    {"kodama listen --save talk.vtt part1.wav part2.wav",
+     "Watch two recordings in a row and keep the transcript"},
+    {"sox talk.mp3 -t wav - | kodama listen -", "Caption what another program plays"},
+    {"arecord -t raw -f S16_LE -r 16000 | kodama listen --rate 16000 -", "Caption the microphone"},
+    {"kodama listen --format json talk.wav | jq -r 'select(.type == \"final\").text'",
+     "Use captions in a script"},
+    {NULL, NULL},
+};
+
+static const struct exit_entry listen_exits[] = {
+    {EXIT_DONE, "Everything was heard and written"},
+    {EXIT_FAILED,
+     "The input, the model or an output failed; a sentence on standard error says how"},
+    {EXIT_USAGE, "The command line was not understood"},
+    {EXIT_INTERRUPTED, "Ended by Ctrl-C (SIGINT); what was heard is written"},
+    {EXIT_UNREAD, "The program that read standard output has gone away"},
+    {EXIT_TERMINATED, "Ended by SIGTERM; what was heard is written"},
+    {0, NULL},
+};
+
+const struct command command_listen = {
+    .name = "listen",
+    .summary = "live captions of speech",
+    .description =
+        "Hears a recording or standard input and writes what is said, while it is said. Files are "
+        "paced in real time, as if they were live, unless --fast is given.",
+    .operand = input_operand,
+    .operand_help = input_operand_help,
+    .operands_least = 1,
+    .operands_most = 10000,
+    .options = listen_table,
+    .options_bytes = sizeof(struct listen_options),
+    .sections = listen_sections,
+    .examples = listen_examples,
+    .exits = listen_exits,
+    .run = listen_run,
+};
