@@ -1,0 +1,54 @@
+# TAP from POSIX shell: sourced by the tests of the command. KODAMA is the executable under test.
+n_tests=0
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+speech=/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-0880.wav
+longer=/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-0870.wav
+
+# pass SENTENCE; fail SENTENCE: report one test
+pass() {
+    n_tests=$((n_tests + 1))
+    echo "ok $n_tests - $1"
+}
+fail() {
+    n_tests=$((n_tests + 1))
+    echo "not ok $n_tests - $1"
+    for shown in "$scratch/out" "$scratch/err"; do
+        if [ -s "$shown" ]; then head -n 20 "$shown" | sed 's/^/# /'; fi
+    done
+}
+skip() {
+    n_tests=$((n_tests + 1))
+    echo "ok $n_tests - $1 # SKIP $2"
+}
+
+# check SENTENCE COMMAND...: passes when the command succeeds
+check() {
+    sentence=$1
+    shift
+    if "$@"; then pass "$sentence"; else fail "$sentence"; fi
+}
+
+# run ARGUMENT...: run kodama; leaves $code, $scratch/out and $scratch/err
+run() {
+    code=0
+    "$KODAMA" "$@" > "$scratch/out" 2> "$scratch/err" < /dev/null || code=$?
+}
+
+# said TEXT, printed TEXT: whether standard error or standard output has it
+said() {
+    grep -qF -e "$1" "$scratch/err"
+}
+printed() {
+    grep -qF -e "$1" "$scratch/out"
+}
+
+# ended CODE: whether the last run had this exit code and complained exactly when it failed
+ended() {
+    [ "$code" -eq "$1" ] || return 1
+    if [ "$1" -eq 0 ]; then [ ! -s "$scratch/err" ]; else [ -s "$scratch/err" ]; fi
+}
+
+finish() {
+    echo "1..$n_tests"
+}

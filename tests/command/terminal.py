@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""Captions on a terminal: runs kodama in a pseudo terminal and draws what it sends on a small screen."""
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+
+SPEECH = "/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-0880.wav"
+LONGER = SPEECH.replace("0880", "0870")
+KODAMA = os.environ["KODAMA"]
+tests = 0
+
+
+def skip(sentence, reason):
+    global tests
+    tests += 1
+    print(f"ok {tests} - {sentence} # SKIP {reason}", flush=True)
+
+
+def check(sentence, passed, *shown):
+    global tests
+    tests += 1
+    print(f"{'ok' if passed else 'not ok'} {tests} - {sentence}", flush=True)
+    if not passed:
+        for text in shown:
+            for line in str(text).splitlines():
+                print(f"# {line!r}")
+
+
+class Screen:
+    """As much of a terminal as kodama uses; anything else is an error."""
+
+    def __init__(self, width):
+        self.rows, self.row, self.column, self.width = [""], 0, 0, width
+        self.cursor, self.styles, self.strange, self.widest = True, set(), [], 0
+
+    def feed(self, text):
+        for part in re.findall(r"\033\[[?0-9;]*[A-Za-z]|.", text, re.DOTALL):
+            if part == "\r":
+                self.column = 0
+            elif part == "\n":
+                self.row += 1
+                if self.row == len(self.rows):
+                    self.rows.append("")
+            elif part.startswith("\033["):
+                self.control(part)
+            elif part < " ":
+                self.strange.append(part)
+            else:
+                line = self.rows[self.row].ljust(self.column)
+                self.rows[self.row] = line[: self.column] + part + line[self.column + 1:]
+                self.column += 1
+                self.widest = max(self.widest, self.column)
+
+    def control(self, part):
+        if part.endswith("m"):
+            self.styles.add(part)
+        elif part.endswith("A"):
+            self.row -= int(part[2:-1])
+            if self.row < 0:
+                self.strange.append("above the screen")
+        elif part == "\033[K":
+            self.rows[self.row] = self.rows[self.row][: self.column]
+        elif part == "\033[J":
+            del self.rows[self.row + 1:]
+            self.rows[self.row] = self.rows[self.row][: self.column]
+        elif part in ("\033[?25l", "\033[?25h"):
+            self.cursor = part.endswith("h")
+        else:
+            self.strange.append(part)
+
+    def text(self):
+        return "\n".join(row.rstrip() for row in self.rows).rstrip()
+
+
+def run(arguments, environment=None, width=60, height=20, actions=(), patience=40):
+    """Run in a terminal; actions are (seconds, function(pid, fd)). Returns screen, bytes, exit code."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.environ.pop("NO_COLOR", None)
+        os.environ.update({"TERM": "xterm", "LC_ALL": "C.UTF-8"} | (environment or {}))
+        time.sleep(0.2)  # until the size is set
+        os.execv(KODAMA, ["kodama"] + arguments)
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+    sent, began, actions = b"", time.monotonic(), list(actions)
+    while time.monotonic() - began < patience:
+        if actions and time.monotonic() - began >= actions[0][0]:
+            actions.pop(0)[1](pid, fd)
+        if not select.select([fd], [], [], 0.05)[0]:
+            continue
+        try:
+            some = os.read(fd, 65536)
+        except OSError:
+            break
+        if not some:
+            break
+        sent += some
+    else:
+        os.kill(pid, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(fd)
+    screen = Screen(width)
+    screen.feed(sent.decode().replace("\r\n", "\n\r"))
+    return screen, sent.decode(), code
+
+
+def frames(sent):
+    """What was on the screen after each redrawing."""
+    screen, seen = Screen(1000), []
+    for frame in sent.replace("\r\n", "\n\r").split("\033[?25l"):
+        screen.feed(frame)
+        seen.append(screen.text())
+    return seen
+
+
+def live_captions():
+    screen, sent, code = run(["listen", LONGER])
+    seen = frames(sent)
+    check("captions on a terminal end with 0", code == 0, sent[-400:])
+    check("only known control sequences are sent", not screen.strange, screen.strange)
+    check("finished lines begin with their time", re.match(r"\s*0:00  \w+", screen.text()), screen.text())
+    check("nothing is as wide as the terminal", screen.widest < 60, screen.widest)
+    check("the cursor is shown again at the end", screen.cursor)
+    check("the status line goes at the end", "of 0:07" not in screen.text(), screen.text())
+    check("the status line shows time and length", any("0:03 of 0:07" in one for one in seen), seen[-2:])
+    tentative = [one for one in seen if re.search(r"0:00  [a-z].*\n\n", one)]
+    sentences = ("firm text is bright, the rest dim", "text appears while it is spoken")
+    if len(tentative) < 3:
+        for sentence in sentences:
+            skip(sentence, "this machine is too busy for partials")
+    else:
+        check(sentences[0], {"\033[1m", "\033[2m"} & screen.styles, screen.styles)
+        check(sentences[1], len({one.split("\n\n")[0] for one in tentative}) > 1, tentative)
+    check("redrawing leaves nothing behind", screen.text().count("0:00") == 1, screen.text())
+
+
+def plain_terminals():
+    screen, sent, code = run(["listen", "--fast", SPEECH], {"NO_COLOR": "1"})
+    check("NO_COLOR ends with 0", code == 0)
+    check("NO_COLOR sends no styles", not screen.styles, screen.styles)
+    check("NO_COLOR captions alike", re.match(r"\s*0:00  \w+", screen.text()), screen.text())
+    screen, sent, code = run(["listen", "--fast", SPEECH], {"TERM": "dumb"})
+    check("a dumb terminal gets no control sequences", code == 0 and "\033" not in sent, sent)
+    check("a dumb terminal gets the captions", len(sent.split()) > 3, sent)
+    screen, sent, code = run(["listen", "--fast", SPEECH], {"LC_ALL": "C"})
+    check("a terminal without UTF-8 gets ASCII only", code == 0 and sent.isascii(), sent[:200])
+    screen, sent, code = run(["listen", "--fast", SPEECH], width=12, height=4)
+    check("a tiny terminal is no trouble", code == 0 and not screen.strange, screen.strange)
+    check("even there nothing is as wide as the terminal", screen.widest < 12, screen.widest)
+    screen, sent, code = run(["listen", "--fast", "--format=json", SPEECH])
+    check("json on a terminal is not painted on", code == 0 and "\033" not in sent, sent[:200])
+
+
+def resize(width):
+    def action(pid, fd):
+        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 20, width, 0, 0))
+        os.kill(pid, signal.SIGWINCH)
+    return action
+
+
+def ends():
+    screen, sent, code = run(["listen", SPEECH], width=100, actions=[(2.0, resize(40))])
+    last = frames(sent)[-1].splitlines()
+    check("a terminal that became narrower is respected", code == 0 and max(map(len, last)) < 40, last)
+    interrupt = lambda pid, fd: os.write(fd, b"\003")
+    screen, sent, code = run(["listen", LONGER, LONGER], actions=[(4.0, interrupt)])
+    check("Ctrl-C ends with 130", code == 130, code)
+    check("Ctrl-C finishes the captions", re.match(r"\s*(\^C)?\s*0:00  \w+", screen.text()), screen.text())
+    check("Ctrl-C leaves the cursor shown", screen.cursor)
+    began = time.monotonic()
+    screen, sent, code = run(["listen", LONGER, LONGER, LONGER, "--fast"],
+                             actions=[(1.5, interrupt), (1.6, interrupt), (1.7, interrupt)])
+    check("Ctrl-C twice ends soon", code in (130, 0) and time.monotonic() - began < 15, code)
+    check("Ctrl-C twice leaves the cursor shown", screen.cursor)
+
+
+def progress():
+    read, write = os.pipe()
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.environ.update({"TERM": "xterm", "LC_ALL": "C.UTF-8"})
+        os.dup2(write, 1)
+        os.execv(KODAMA, ["kodama", "listen", "--fast"] + [SPEECH] * 4)
+    os.close(write)
+    out, painted = b"", b""
+    while True:
+        ready = select.select([read, fd], [], [], 30)[0]
+        if fd in ready:
+            try:
+                painted += os.read(fd, 65536)
+            except OSError:
+                pass
+        if read in ready:
+            some = os.read(read, 65536)
+            out += some
+            if not some:
+                break
+        if not ready:
+            break
+    os.waitpid(pid, 0)
+    check("a long file shows its progress on standard error", b" of 0:11" in painted, painted[-300:])
+    check("progress does not touch standard output", b"\033" not in out and len(out.split()) > 10, out)
+
+
+if not os.path.exists(SPEECH):
+    print("1..0 # SKIP pocketsphinx-testdata is not installed")
+    sys.exit(0)
+live_captions()
+plain_terminals()
+ends()
+progress()
+print(f"1..{tests}")
