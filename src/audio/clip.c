@@ -125,15 +125,11 @@ int kodama_clip_create(struct kodama_clip **clip, struct kodama_format format, c
                        size_t n_frames, struct kodama_error *error)
 {
     if (!clip) return error_set(error, KODAMA_ERR_ARGUMENT, "create a clip: no place for it");
-    struct kodama_clip *made;
-    *clip = NULL;
-    int status = clip_new(&made, format, n_frames, error);
-    if (status < 0) return status;
-    if (frames) {
-        convert_to_float(format.sample, frames, made->samples, clip_samples_of(made));
-        made->n_replaced = clip_repair(made->samples, clip_samples_of(made));
-    }
-    *clip = made;
+    int status = clip_new(clip, format, n_frames, error);
+    if (status < 0 || !frames) return status;
+    struct kodama_clip *made = *clip;
+    convert_to_float(format.sample, frames, made->samples, clip_samples_of(made));
+    made->n_replaced = clip_repair(made->samples, clip_samples_of(made));
     return KODAMA_OK;
 }
 
@@ -158,9 +154,10 @@ int kodama_clip_create_planar(struct kodama_clip **clip, struct kodama_format fo
                               const void *const *planes, size_t n_frames,
                               struct kodama_error *error)
 {
-    int status = kodama_clip_create(clip, format, NULL, n_frames, error);
-    if (status < 0 || !planes) return status;
-    for (uint32_t c = 0; c < format.channels; c++) {
+    if (!clip) return error_set(error, KODAMA_ERR_ARGUMENT, "create a clip: no place for it");
+    int status = clip_new(clip, format, n_frames, error);
+    if (status < 0) return status;
+    for (uint32_t c = 0; planes && c < format.channels; c++) {
         if (planes[c]) weave(*clip, c, format.sample, planes[c]);
     }
     return KODAMA_OK;

@@ -2,7 +2,8 @@
  * Saving clips: encoded into a new file beside the target, brought to the disk, renamed over it.
  *
  * libsndfile writes through our own functions, so that a full disk is seen at the write that met
- * it; some of its encoders drop that error.
+ * it: some of its encoders drop that error, others lose memory over it. So they never hear of it;
+ * what they write from then on goes nowhere.
  */
 #define _GNU_SOURCE /* realpath */
 #include <errno.h>
@@ -145,17 +146,15 @@ static sf_count_t draft_write(const void *data, sf_count_t n_bytes, void *user)
 {
     struct draft *draft = user;
     const uint8_t *bytes = data;
-    sf_count_t done = 0;
-    while (done < n_bytes) {
+    for (sf_count_t done = 0; done < n_bytes && !draft->failure;) {
         ssize_t n = write(draft->descriptor, bytes + done, (size_t)(n_bytes - done));
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) {
-            if (!draft->failure) draft->failure = n < 0 ? errno : EIO;
-            break;
+        if (n > 0) {
+            done += n;
+        } else if (n == 0 || errno != EINTR) {
+            draft->failure = n < 0 ? errno : EIO;
         }
-        done += n;
     }
-    return done;
+    return n_bytes;
 }
 
 static sf_count_t draft_tell(void *user)
@@ -244,12 +243,13 @@ static sf_count_t write_block(SNDFILE *native, enum kodama_sample sample, const 
     return sf_writef_int(native, block, n_frames);
 }
 
-static bool write_frames(SNDFILE *native, enum kodama_sample sample, const struct kodama_clip *clip)
+static bool write_frames(SNDFILE *native, enum kodama_sample sample, const struct kodama_clip *clip,
+                         const struct draft *draft)
 {
     enum { BLOCK_FRAMES = 1024 }; /* libvorbis takes all that it gets onto the stack */
     int32_t block[BLOCK_FRAMES * KODAMA_CHANNELS_MAX];
     size_t channels = clip->format.channels;
-    for (size_t done = 0; done < clip->n_frames;) {
+    for (size_t done = 0; done < clip->n_frames && !draft->failure;) {
         size_t n = clip->n_frames - done;
         if (n > BLOCK_FRAMES) n = BLOCK_FRAMES;
         sf_count_t written = write_block(native, sample, clip->samples + done * channels,
@@ -284,7 +284,7 @@ static int encode(struct draft *draft, const struct kodama_clip *clip,
     if (quality > 0.0) {
         sf_command(native, SFC_SET_VBR_ENCODING_QUALITY, &quality, (int)sizeof quality);
     }
-    bool good = write_frames(native, sample, clip);
+    bool good = write_frames(native, sample, clip, draft);
     char words[200] = "the encoder failed";
     /* Some encoders set numbers that sf_error_number() does not know, and then it prints. */
     if (!good && sf_error(native) > 0) {

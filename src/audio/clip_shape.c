@@ -29,10 +29,10 @@ int kodama_clip_slice(struct kodama_clip **part, const struct kodama_clip *clip,
 }
 
 /* Whether there are clips at all, and none of them is missing. */
-static int check_clips(const char *what, const void *out, const struct kodama_clip *const *clips,
-                       size_t n_clips, struct kodama_error *error)
+static int check_clips(const char *what, const struct kodama_clip *const *clips, size_t n_clips,
+                       struct kodama_error *error)
 {
-    if (!out || !clips || n_clips == 0) {
+    if (!clips || n_clips == 0) {
         return error_set(error, KODAMA_ERR_ARGUMENT, "%s: there are no clips", what);
     }
     for (size_t i = 0; i < n_clips; i++) {
@@ -72,8 +72,9 @@ static int concat_length(const struct kodama_clip *const *clips, size_t n_clips,
 int kodama_clip_concat(struct kodama_clip **whole, const struct kodama_clip *const *clips,
                        size_t n_clips, struct kodama_error *error)
 {
-    if (whole) *whole = NULL;
-    int status = check_clips("concat", whole, clips, n_clips, error);
+    if (!whole) return error_set(error, KODAMA_ERR_ARGUMENT, "concat: no place for the result");
+    *whole = NULL;
+    int status = check_clips("concat", clips, n_clips, error);
     if (status < 0) return status;
     uint64_t n_frames;
     status = concat_length(clips, n_clips, &n_frames, error);
@@ -172,8 +173,9 @@ static int merge_channels(const struct kodama_clip *const *clips, size_t n_clips
 int kodama_clip_merge(struct kodama_clip **merged, const struct kodama_clip *const *clips,
                       size_t n_clips, struct kodama_error *error)
 {
-    if (merged) *merged = NULL;
-    int status = check_clips("merge", merged, clips, n_clips, error);
+    if (!merged) return error_set(error, KODAMA_ERR_ARGUMENT, "merge: no place for the result");
+    *merged = NULL;
+    int status = check_clips("merge", clips, n_clips, error);
     if (status < 0) return status;
     struct kodama_format format = clips[0]->format;
     status = merge_channels(clips, n_clips, &format.channels, error);

