@@ -810,6 +810,45 @@ static void a_damaged_state_is_refused_and_resets(void **state)
     free(bad);
 }
 
+/* ---- real speech, builtin detector ---- */
+
+static void phrases_start_and_stop_where_they_are_spoken(void **state)
+{
+    (void)state;
+    /* jfk.wav, by ear and by its energy, in seconds: "And so my fellow Americans", "ask not", "what
+     * your country can do for you", "ask what you can do for your country". */
+    static const double phrases[][2] = {{0.33, 2.12}, {3.28, 4.32}, {5.41, 7.64}, {8.18, 10.38}};
+    size_t n;
+    uint32_t rate_hz, channels;
+    float *samples = test_read_audio(test_shared("speech/jfk.wav"), &n, &rate_hz, &channels);
+    assert_int_equal(rate_hz, 16000);
+    assert_int_equal(channels, 1);
+    struct kodama_segmenter_config config = KODAMA_SEGMENTER_CONFIG_INIT;
+    config.silence_duration_ms = 400; /* the last pause is 540 ms long */
+    struct kodama_segmenter *segmenter;
+    assert_int_equal(kodama_segmenter_open(&segmenter, &config, NULL), KODAMA_OK);
+    found.n = 0;
+    give(segmenter, samples, n, &found);
+    finish(segmenter, &found);
+    assert_sound(&found, samples_of(config.max_ms));
+    size_t n_stops = 0;
+    for (size_t i = 0; i < found.n; i++) {
+        if (found.list[i].kind != KODAMA_SEGMENT_STOP) continue;
+        double begin = (double)found.list[i].speech_begin / 16000.0;
+        double end = (double)found.list[i].speech_end / 16000.0;
+        print_message("# speech from %.2f to %.2f s\n", begin, end);
+        assert_true(n_stops < 4);
+        assert_true(begin > phrases[n_stops][0] - 0.15 && begin < phrases[n_stops][0] + 0.15);
+        /* The recording ends in a breath that is no silence. */
+        if (n_stops < 3)
+            assert_true(end > phrases[n_stops][1] - 0.15 && end < phrases[n_stops][1] + 0.25);
+        n_stops++;
+    }
+    assert_int_equal(n_stops, 4);
+    kodama_segmenter_close(segmenter);
+    free(samples);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -829,6 +868,7 @@ int main(void)
         cmocka_unit_test(a_saved_state_goes_on_identically_wherever_it_was_saved),
         cmocka_unit_test(impossible_configurations_are_refused_in_words),
         cmocka_unit_test(a_damaged_state_is_refused_and_resets),
+        cmocka_unit_test(phrases_start_and_stop_where_they_are_spoken),
     };
     return cmocka_run_group_tests_name("segmenter", tests, NULL, NULL);
 }
