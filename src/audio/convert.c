@@ -57,6 +57,16 @@ static void s32_to_float(const uint8_t *restrict in, float *restrict out, size_t
     }
 }
 
+/* One number that is not finite would stay in every filter and mean behind for ever. */
+static void f32_to_float(const uint8_t *restrict in, float *restrict out, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float value;
+        memcpy(&value, in + 4 * i, sizeof value);
+        out[i] = value - value == 0.0f ? value : 0.0f;
+    }
+}
+
 void convert_to_float(enum kodama_sample sample, const void *in, float *out, size_t n_samples)
 {
     switch (sample) {
@@ -64,9 +74,7 @@ void convert_to_float(enum kodama_sample sample, const void *in, float *out, siz
     case KODAMA_SAMPLE_S16: s16_to_float(in, out, n_samples); break;
     case KODAMA_SAMPLE_S24: s24_to_float(in, out, n_samples); break;
     case KODAMA_SAMPLE_S32: s32_to_float(in, out, n_samples); break;
-    case KODAMA_SAMPLE_F32:
-        if (n_samples > 0) memcpy(out, in, n_samples * sizeof *out);
-        break;
+    case KODAMA_SAMPLE_F32: f32_to_float(in, out, n_samples); break;
     }
 }
 
@@ -121,7 +129,7 @@ static void float_to_s32(const float *restrict in, uint8_t *restrict out, size_t
     }
 }
 
-/* Floats are clipped nowhere, but a NaN would poison every filter behind. */
+/* Floats are not clipped. */
 static void float_to_float(const float *restrict in, uint8_t *restrict out, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

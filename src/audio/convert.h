@@ -10,7 +10,7 @@
 
 /**
  * Convert samples to float: integers are divided by their full scale (128, 32768, 8388608,
- * 2147483648).
+ * 2147483648); floats are copied, but what is not finite becomes 0.
  *
  * @param sample     type of in
  * @param in         n_samples samples, little-endian, any alignment
@@ -22,6 +22,7 @@ void convert_to_float(enum kodama_sample sample, const void *in, float *out, siz
 
 /**
  * Convert floats to samples: scaled, rounded to nearest (ties to even), clipped; NaN becomes 0.
+ * Floats are neither clipped nor rounded.
  *
  * Thread: any. Real-time safe: yes.
  */

@@ -308,7 +308,7 @@ static void it_stops_while_it_waits_for_bytes_that_never_come(void **state)
     assert_memory_equal(&frame, "ab", 2);
     uint64_t begin = clock_now_ns();
     collect_end(&collect);
-    assert_true(clock_now_ns() - begin < 200 * CLOCK_NS_PER_MS);
+    assert_true(clock_now_ns() - begin < 2000 * CLOCK_NS_PER_MS);
     assert_int_equal(collect.status, KODAMA_OK);
     assert_true(collect.ended);
     close(ends[0]);

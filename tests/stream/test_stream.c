@@ -189,8 +189,8 @@ static void a_paced_stream_begins_at_once_and_takes_real_time(void **state)
     fflush(stdout);
     assert_false(seen.wrong);
     assert_int_equal(seen.frames, N);
-    assert_true(all >= 1001 * CLOCK_NS_PER_MS && all < 1400 * CLOCK_NS_PER_MS);
-    assert_true(seen.first_ns - begin < 200 * CLOCK_NS_PER_MS);
+    assert_true(all >= 1001 * CLOCK_NS_PER_MS && all < 2500 * CLOCK_NS_PER_MS);
+    assert_true(seen.first_ns - begin < 1000 * CLOCK_NS_PER_MS);
     kodama_stream_close(stream);
 }
 
@@ -201,7 +201,7 @@ static void a_stream_that_is_open_but_not_started_uses_no_cpu(void **state)
     struct kodama_stream *idle = open_stream(&seen, true, 0.0, 0);
     uint64_t cpu = process_cpu_ns();
     clock_sleep_until(clock_now_ns() + 100 * CLOCK_NS_PER_MS);
-    assert_true(process_cpu_ns() - cpu < CLOCK_NS_PER_MS);
+    assert_true(process_cpu_ns() - cpu < 5 * CLOCK_NS_PER_MS);
     kodama_stream_close(idle);
     assert_int_equal(seen.calls, 0);
 }
@@ -332,7 +332,7 @@ static void a_stop_in_mid_run_still_delivers_what_was_captured(void **state)
     kodama_stream_stop(stream);
     kodama_stream_stop(stream);
     assert_int_equal(kodama_stream_wait(stream, KODAMA_FOREVER, NULL), KODAMA_OK);
-    assert_true(clock_now_ns() - begin < 200 * CLOCK_NS_PER_MS);
+    assert_true(clock_now_ns() - begin < 700 * CLOCK_NS_PER_MS);
     struct kodama_stream_stats stats;
     kodama_stream_stats(stream, &stats);
     assert_false(seen.wrong);
@@ -357,7 +357,7 @@ static void a_stop_frees_a_source_that_a_full_ring_holds_up(void **state)
     uint64_t begin = clock_now_ns();
     kodama_stream_stop(stream);
     assert_int_equal(kodama_stream_wait(stream, KODAMA_FOREVER, NULL), KODAMA_OK);
-    assert_true(clock_now_ns() - begin < 200 * CLOCK_NS_PER_MS);
+    assert_true(clock_now_ns() - begin < 700 * CLOCK_NS_PER_MS);
     static short rest[N];
     int64_t n = kodama_cursor_read(stuck, rest, N, 0, NULL);
     assert_int_equal(n, kodama_ring_capacity(kodama_stream_ring(stream)));
@@ -411,7 +411,7 @@ static void closing_is_clean_in_every_state(void **state)
                 if (how == 1) assert_int_equal(kodama_stream_wait(stream, 0, NULL), KODAMA_OK);
                 uint64_t begin = clock_now_ns();
                 kodama_stream_close(stream);
-                assert_true(clock_now_ns() - begin < 300 * CLOCK_NS_PER_MS);
+                assert_true(clock_now_ns() - begin < 700 * CLOCK_NS_PER_MS);
                 assert_false(seen.wrong);
             }
         }
