@@ -156,11 +156,11 @@ int64_t kodama_cursor_skip(struct kodama_cursor *cursor, uint64_t n_frames)
 uint64_t kodama_cursor_seek(struct kodama_cursor *cursor, uint64_t position)
 {
     struct kodama_ring *ring = cursor->ring;
-    uint64_t head = ring_head(ring);
+    cursor->view = RING_VIEW_NONE;
+    cursor_catch_up(cursor); /* what was overwritten until now is lost, wherever it goes */
+    uint64_t head = cursor->head;
     uint64_t oldest = ring_min(ring_safe_from(ring), head);
     uint64_t now = cursor_position(cursor);
-    cursor->view = RING_VIEW_NONE;
-    cursor->head = head;
     if (position > head) position = head;
     if (position < oldest) position = oldest;
     if (position != now) {
@@ -237,10 +237,15 @@ struct kodama_ring *kodama_cursor_ring(const struct kodama_cursor *cursor)
 int kodama_cursor_wait(struct kodama_cursor *cursor, int64_t timeout_ns)
 {
     if (!cursor) return KODAMA_ERR_ARGUMENT;
+    uint64_t watermark = atomic_load_explicit(&cursor->watermark, memory_order_relaxed);
     uint64_t deadline = 0;
-    uint64_t target =
-        cursor_position(cursor) + atomic_load_explicit(&cursor->watermark, memory_order_relaxed);
-    int status = cursor_wait_until(cursor, target, timeout_ns, &deadline);
+    int status;
+    do {
+        status =
+            cursor_wait_until(cursor, cursor_position(cursor) + watermark, timeout_ns, &deadline);
+        /* A view must stay where it is; without one, what is overwritten does not count. */
+    } while (status == KODAMA_OK && cursor->view == RING_VIEW_NONE &&
+             cursor_catch_up(cursor) < watermark);
     if (status == KODAMA_ERR_EMPTY) status = KODAMA_ERR_TIMEOUT;
     if (status == KODAMA_ERR_CLOSED && !kodama_cursor_is_empty(cursor)) status = KODAMA_OK;
     cursor_done(cursor);

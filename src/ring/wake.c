@@ -182,6 +182,7 @@ void cursor_arm_waitable(struct kodama_cursor *cursor)
     struct kodama_ring *ring = cursor->ring;
     /* signal_at is RING_NEVER exactly while the waitable is signalled (or about to be). */
     uint64_t unused = RING_NEVER;
+    if (cursor->view == RING_VIEW_NONE) cursor_catch_up(cursor);
     uint64_t target =
         cursor_position(cursor) + atomic_load_explicit(&cursor->watermark, memory_order_relaxed);
     cursor->head = ring_head(ring);
