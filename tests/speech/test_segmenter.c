@@ -145,6 +145,7 @@ struct cutting {
     size_t block;
     struct test_random random;
     unsigned save_one_in; /* 0: never saved and loaded */
+    size_t client_cut;    /* so often, in samples, the client ends the utterance; 0: never */
 };
 
 static size_t next_block(struct cutting *cutting)
@@ -209,8 +210,15 @@ static void run(const struct kodama_segmenter_config *config, uint32_t window, u
     for (size_t at = 0; at < n_samples;) {
         size_t n = next_block(&cutting);
         if (n > n_samples - at) n = n_samples - at;
+        size_t cut = cutting.client_cut;
+        if (cut && n > cut - at % cut) n = cut - at % cut;
         give(segmenter, samples + at, n, decisions);
         at += n;
+        struct kodama_segment segment = {0};
+        if (cut && at % cut == 0 && n > 0)
+            for (kodama_segmenter_cut(segmenter, &segment); segment.kind != 0;
+                 kodama_segmenter_cut(segmenter, &segment))
+                add(decisions, &segment);
         assert_int_equal(kodama_segmenter_position(segmenter), at);
         if (cutting.save_one_in && test_random_below(&cutting.random, cutting.save_one_in) == 0)
             save_and_load(&segmenter, config, window, delay);
@@ -487,6 +495,28 @@ static void decisions_do_not_depend_on_blocks(void **state)
             run(&config, window, delay, samples, n_samples, cutting, &found);
             assert_same(&found, &expected);
         }
+    }
+    free(samples);
+}
+
+static void cuts_of_the_client_keep_utterances_apart_whatever_the_blocks(void **state)
+{
+    (void)state;
+    struct test_random random = {4};
+    float *samples = memory_array(SCRIPT_WINDOWS * 512, sizeof *samples);
+    assert_non_null(samples);
+    for (int round = 0; round < 40; round++) {
+        uint32_t window = windows[round % 5], delay = delays[round % 5];
+        struct kodama_segmenter_config config = random_config(&random, window);
+        size_t n_samples = random_script(&random, samples, window);
+        size_t cut = 1000 + (size_t)test_random_below(&random, 30000);
+        run(&config, window, delay, samples, n_samples,
+            (struct cutting){.block = n_samples, .client_cut = cut}, &expected);
+        assert_sound(&expected, samples_of(config.max_ms));
+        struct cutting cutting = {
+            .random = {(uint64_t)round}, .save_one_in = 20, .client_cut = cut};
+        run(&config, window, delay, samples, n_samples, cutting, &found);
+        assert_same(&found, &expected);
     }
     free(samples);
 }
@@ -865,6 +895,7 @@ int main(void)
         cmocka_unit_test(the_horizon_follows_silence_and_waits_for_an_onset),
         cmocka_unit_test(decisions_equal_those_of_a_slow_reference),
         cmocka_unit_test(decisions_do_not_depend_on_blocks),
+        cmocka_unit_test(cuts_of_the_client_keep_utterances_apart_whatever_the_blocks),
         cmocka_unit_test(a_saved_state_goes_on_identically_wherever_it_was_saved),
         cmocka_unit_test(impossible_configurations_are_refused_in_words),
         cmocka_unit_test(a_damaged_state_is_refused_and_resets),
