@@ -18,18 +18,20 @@ int clip_new(struct kodama_clip **clip, struct kodama_format format, uint64_t n_
     int status = kodama_format_check(format, error);
     if (status < 0) return status;
     if (n_frames > KODAMA_CLIP_SAMPLES_MAX / format.channels) {
-        return error_set(error, KODAMA_ERR_LIMIT,
-                         "a clip of %llu frames is longer than clips may be (%llu samples); keep "
-                         "it in a file",
-                         (unsigned long long)n_frames, (unsigned long long)KODAMA_CLIP_SAMPLES_MAX);
+        error_set(error, KODAMA_ERR_LIMIT,
+                  "a clip of %llu frames is longer than clips may be (%llu samples); keep "
+                  "it in a file",
+                  (unsigned long long)n_frames, (unsigned long long)KODAMA_CLIP_SAMPLES_MAX);
+        return KODAMA_ERR_LIMIT;
     }
     struct kodama_clip *made = memory_array(1, sizeof *made);
     float *samples =
         made ? memory_array((size_t)n_frames * format.channels, sizeof *samples) : NULL;
     if (!samples) {
         free(made);
-        return error_set(error, KODAMA_ERR_MEMORY, "no memory for a clip of %llu frames",
-                         (unsigned long long)n_frames);
+        error_set(error, KODAMA_ERR_MEMORY, "no memory for a clip of %llu frames",
+                  (unsigned long long)n_frames);
+        return KODAMA_ERR_MEMORY;
     }
     made->format = format;
     made->format.sample = KODAMA_SAMPLE_F32;

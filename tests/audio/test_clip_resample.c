@@ -207,6 +207,24 @@ static void odd_ratios_do_not_drift(void **state)
     kodama_clip_destroy(out);
 }
 
+static void an_hour_is_resampled_to_the_frame(void **state)
+{
+    (void)state;
+    size_t seconds = test_scale() < 1.0 ? 10 : 3600;
+    struct kodama_clip *in = make_sine(8000, 1.0, 0.0, 8000 * seconds);
+    in->samples[in->n_frames - 80] = 1.0f;
+    struct kodama_clip *out;
+    assert_int_equal(kodama_clip_resample(&out, in, 11025, NULL), KODAMA_OK);
+    assert_int_equal(kodama_clip_frames(out), 11025 * seconds);
+    size_t largest = 0;
+    for (size_t i = 0; i < out->n_frames; i++) {
+        if (fabsf(out->samples[i]) > fabsf(out->samples[largest])) largest = i;
+    }
+    assert_int_equal(largest, 11025 * seconds - 110); /* 110.25 frames before the end */
+    kodama_clip_destroy(in);
+    kodama_clip_destroy(out);
+}
+
 static void channels_are_resampled_alike_and_apart(void **state)
 {
     (void)state;
@@ -301,6 +319,7 @@ int main(void)
         cmocka_unit_test(a_click_stays_where_it_is),
         cmocka_unit_test(the_length_is_rounded_to_the_nearest_frame),
         cmocka_unit_test(odd_ratios_do_not_drift),
+        cmocka_unit_test(an_hour_is_resampled_to_the_frame),
         cmocka_unit_test(channels_are_resampled_alike_and_apart),
         cmocka_unit_test(the_same_rate_is_a_copy_and_wrong_rates_are_refused),
         cmocka_unit_test(the_loudest_samples_stay_within_the_limit_of_a_clip),
