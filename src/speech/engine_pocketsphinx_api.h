@@ -13,7 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SPHINX_CEPSTRA = 13 };
+enum {
+    SPHINX_CEPSTRA = 13,
+    SPHINX_PRIOR_FRAMES = 500, /* weight of a mean that was set, in frames */
+};
 
 #if defined(POCKETSPHINX_5)
 
@@ -95,6 +98,19 @@ static inline void sphinx_set_mean(ps_decoder_t *decoder, const float mean[SPHIN
                                    (double)mean[i]);
     }
     ps_set_cmn(decoder, text);
+}
+
+/** Mean of the n_frames fed live since `prior` was set. */
+static inline bool sphinx_heard_mean(ps_decoder_t *decoder, const float prior[SPHINX_CEPSTRA],
+                                     int n_frames, float mean[SPHINX_CEPSTRA])
+{
+    ps_get_cmn(decoder, 1);
+    if (n_frames <= 0 || !sphinx_get_mean(decoder, mean)) return false;
+    for (int i = 0; i < SPHINX_CEPSTRA; i++) {
+        float all = mean[i] * (float)(SPHINX_PRIOR_FRAMES + n_frames);
+        mean[i] = (all - prior[i] * (float)SPHINX_PRIOR_FRAMES) / (float)n_frames;
+    }
+    return true;
 }
 
 /** Normalisation as the model wants it again; live feeding changes it for good. */
@@ -203,6 +219,20 @@ static inline void sphinx_set_mean(ps_decoder_t *decoder, const float mean[SPHIN
     mfcc_t values[SPHINX_CEPSTRA];
     for (int i = 0; i < SPHINX_CEPSTRA; i++) values[i] = (mfcc_t)mean[i];
     cmn_live_set(cmn, values);
+}
+
+/** Mean of the n_frames fed live since `prior` was set. */
+static inline bool sphinx_heard_mean(ps_decoder_t *decoder, const float prior[SPHINX_CEPSTRA],
+                                     int n_frames, float mean[SPHINX_CEPSTRA])
+{
+    const cmn_t *cmn = ps_get_feat(decoder)->cmn_struct;
+    (void)n_frames; /* it leaves out frames without energy */
+    if (!cmn || cmn->veclen != SPHINX_CEPSTRA || cmn->nframe <= SPHINX_PRIOR_FRAMES) return false;
+    for (int i = 0; i < SPHINX_CEPSTRA; i++) {
+        mean[i] = ((float)cmn->sum[i] - prior[i] * (float)SPHINX_PRIOR_FRAMES) /
+                  (float)(cmn->nframe - SPHINX_PRIOR_FRAMES);
+    }
+    return true;
 }
 
 /** Normalisation as the model wants it again; live feeding changes it for good. */

@@ -7,6 +7,10 @@
 #include "base/memory.h"
 
 enum {
+    /* A word that has just ended may still become another one: so many samples later it is seldom
+     * so. On nine utterances read and spoken, 0 ms gave partials with 40 % wrong words and 8 of 9
+     * finals that deviated; 800 ms gave 35 % and 6 of 9. */
+    FIRM_LAG = 800 * ENGINE_RATE_HZ / 1000,
     PHRASE_MAX = 8,           /* longest phrase that the loop guard looks for, in words */
     SAVED_WORDS_MAX = 100000, /* in a record from outside */
     SAVED_WORD_BYTES_MAX = 4096,
@@ -123,6 +127,7 @@ int stabilizer_hear(struct stabilizer *stabilizer, const struct engine_result *h
         }
     }
     while (n_firm < n_words && n_firm < stabilizer->n_words &&
+           words[n_firm].end + FIRM_LAG <= n_samples &&
            strcmp(words[n_firm].text, stabilizer->words[n_firm].text) == 0) {
         n_firm++;
     }
