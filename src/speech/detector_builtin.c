@@ -77,6 +77,7 @@ static const uint16_t edges[N_BANDS + 1] = {3,  6,  9,  12, 16,  20,  25,  30,  
 #define RATE_NOISE 0.186f
 #define QUICK_BELOW 0.915f
 #define LOUD_WINDOWS 10 /* so long is nothing loud that is not noise */
+#define ACCEPTED 0.5f   /* of the new noise at once; the rest follows at RATE_NOISE */
 #define CALM_CHANGE 0.55f
 #define CALM_WINDOWS 8
 #define SILENT_WINDOWS 30
@@ -299,10 +300,23 @@ static void track_minimum(struct builtin *b)
     }
 }
 
+/* A noise has begun: take its bands for the floor at once. Bins alone would scatter too much. */
+static void accept_noise(struct builtin *b)
+{
+    float powers[N_BANDS];
+    band_powers(b->smooth, powers);
+    for (int band = 0; band < N_BANDS; band++) {
+        float mean = powers[band] / (float)(edges[band + 1] - edges[band]);
+        for (int k = edges[band]; k < edges[band + 1]; k++)
+            b->floor[k] = larger(b->floor[k], ACCEPTED * larger(mean, b->smooth[k]));
+    }
+}
+
 static void track_floor(struct builtin *b, float level)
 {
     b->n_loud = b->belief < 0.3f && level > 0.3f ? b->n_loud + 1 : 0;
     bool noise = begins_with_noise(b) || b->n_loud > LOUD_WINDOWS;
+    if (b->n_loud == LOUD_WINDOWS + 1) accept_noise(b);
     float slow = noise ? RATE_NOISE : RATE_SLOW * (1.0f - b->belief);
     float quick = larger(slow, RATE_QUICK * (1.0f - b->belief));
     for (int k = 0; k < N_BINS; k++) {

@@ -357,7 +357,8 @@ static int fill(struct kodama_segmenter *s, const struct kodama_segmenter_config
     int status = rules_from_config(&s->rules, config, s->window, error);
     if (status < 0) return status;
     /* 1 + 2 + ... + depth windows of pause must fit into the longest utterance. */
-    s->pauses_room = (size_t)sqrt(2.0 * (double)(s->rules.max / s->window + 2)) + 2;
+    uint64_t n_windows = s->rules.max / s->window + 2;
+    s->pauses_room = (size_t)sqrt(2.0 * (double)n_windows) + 2;
     s->pauses = memory_array(s->pauses_room, sizeof *s->pauses);
     s->partial = memory_array(s->window, sizeof *s->partial);
     if (!s->pauses || !s->partial)
