@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "audio/convert.h"
 #include "base/error.h"
@@ -123,6 +124,18 @@ enum kodama_sample clip_origin_of(enum kodama_sample a, enum kodama_sample b)
     return a > b ? a : b; /* enum kodama_sample is in order of precision */
 }
 
+/* Samples to floats of a clip; returns how many were no numbers. convert_to_float() would make
+ * silence of those too, but not count them. */
+static uint64_t take(enum kodama_sample sample, const void *in, float *out, size_t n_samples)
+{
+    if (sample != KODAMA_SAMPLE_F32) {
+        convert_to_float(sample, in, out, n_samples);
+        return 0;
+    }
+    memcpy(out, in, n_samples * sizeof *out);
+    return clip_repair(out, n_samples);
+}
+
 int kodama_clip_create(struct kodama_clip **clip, struct kodama_format format, const void *frames,
                        size_t n_frames, struct kodama_error *error)
 {
@@ -130,8 +143,7 @@ int kodama_clip_create(struct kodama_clip **clip, struct kodama_format format, c
     int status = clip_new(clip, format, n_frames, error);
     if (status < 0 || !frames) return status;
     struct kodama_clip *made = *clip;
-    convert_to_float(format.sample, frames, made->samples, clip_samples_of(made));
-    made->n_replaced = clip_repair(made->samples, clip_samples_of(made));
+    made->n_replaced = take(format.sample, frames, made->samples, clip_samples_of(made));
     return KODAMA_OK;
 }
 
@@ -144,8 +156,7 @@ static void weave(struct kodama_clip *clip, uint32_t channel, enum kodama_sample
     for (size_t done = 0; done < clip->n_frames;) {
         size_t n = clip->n_frames - done;
         if (n > BLOCK_SAMPLES) n = BLOCK_SAMPLES;
-        convert_to_float(sample, plane + done * kodama_sample_bytes(sample), block, n);
-        clip->n_replaced += clip_repair(block, n);
+        clip->n_replaced += take(sample, plane + done * kodama_sample_bytes(sample), block, n);
         float *out = clip->samples + done * step + channel;
         for (size_t i = 0; i < n; i++) out[i * step] = block[i];
         done += n;
@@ -183,8 +194,7 @@ int kodama_clip_append(struct kodama_clip *clip, struct kodama_format format, co
     float *end = clip->samples + clip_samples_of(clip);
     size_t n_samples = n_frames * clip->format.channels;
     if (frames) {
-        convert_to_float(format.sample, frames, end, n_samples);
-        clip->n_replaced += clip_repair(end, n_samples);
+        clip->n_replaced += take(format.sample, frames, end, n_samples);
     } else {
         convert_silence(KODAMA_SAMPLE_F32, end, n_samples);
     }
