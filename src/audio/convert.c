@@ -57,16 +57,6 @@ static void s32_to_float(const uint8_t *restrict in, float *restrict out, size_t
     }
 }
 
-/* One number that is not finite would stay in every filter and mean behind for ever. */
-static void f32_to_float(const uint8_t *restrict in, float *restrict out, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        float value;
-        memcpy(&value, in + 4 * i, sizeof value);
-        out[i] = value - value == 0.0f ? value : 0.0f;
-    }
-}
-
 void convert_to_float(enum kodama_sample sample, const void *in, float *out, size_t n_samples)
 {
     switch (sample) {
@@ -74,7 +64,9 @@ void convert_to_float(enum kodama_sample sample, const void *in, float *out, siz
     case KODAMA_SAMPLE_S16: s16_to_float(in, out, n_samples); break;
     case KODAMA_SAMPLE_S24: s24_to_float(in, out, n_samples); break;
     case KODAMA_SAMPLE_S32: s32_to_float(in, out, n_samples); break;
-    case KODAMA_SAMPLE_F32: f32_to_float(in, out, n_samples); break;
+    case KODAMA_SAMPLE_F32:
+        if (n_samples > 0) memcpy(out, in, n_samples * sizeof *out);
+        break;
     }
 }
 
@@ -186,10 +178,17 @@ static void mix_any(const float *restrict in, float *restrict out, size_t n_fram
     for (size_t i = 0; i < n_frames; i++) out[i] /= n;
 }
 
+/* One number that is not finite would stay in every filter and mean behind for ever. */
+static void silence_what_is_not_finite(float *samples, size_t n)
+{
+    for (size_t i = 0; i < n; i++) samples[i] = samples[i] - samples[i] == 0.0f ? samples[i] : 0.0f;
+}
+
 void convert_to_mono(struct kodama_format format, const void *in, float *out, size_t n_frames)
 {
     if (format.channels == 1) {
         convert_to_float(format.sample, in, out, n_frames);
+        if (format.sample == KODAMA_SAMPLE_F32) silence_what_is_not_finite(out, n_frames);
         return;
     }
     const uint8_t *bytes = in;
@@ -200,6 +199,9 @@ void convert_to_mono(struct kodama_format format, const void *in, float *out, si
     for (size_t done = 0; done < n_frames;) {
         size_t n = n_frames - done < MIX_FRAMES ? n_frames - done : MIX_FRAMES;
         convert_to_float(format.sample, bytes + done * frame_bytes, block, n * format.channels);
+        if (format.sample == KODAMA_SAMPLE_F32) {
+            silence_what_is_not_finite(block, n * format.channels);
+        }
         if (format.channels == 2 && lfe < 0) {
             mix_stereo(block, out + done, n);
         } else {

@@ -10,7 +10,7 @@
 
 /**
  * Convert samples to float: integers are divided by their full scale (128, 32768, 8388608,
- * 2147483648); floats are copied, but what is not finite becomes 0.
+ * 2147483648); floats are copied as they are.
  *
  * @param sample     type of in
  * @param in         n_samples samples, little-endian, any alignment
@@ -33,6 +33,7 @@ void convert_silence(enum kodama_sample sample, void *out, size_t n_samples);
 
 /**
  * Mix frames down to mono float: the mean of the channels, LFE left out when others are there.
+ * Floats that are not finite count as 0: filters behind would never forget them.
  *
  * @param format    of in; its mask tells which channel is LFE
  * @param in        n_frames frames
