@@ -61,19 +61,19 @@ static double heard_s(const struct listen *listen)
 
 /* ---------------------------------------------------------- what is shown */
 
-static void add_progress(struct text *status, const struct listen *listen, double position_s)
+static void add_position(struct text *status, const struct listen *listen, double position_s)
 {
     char at[16], of[16];
-    text_add(status, screen_time(position_s, at));
-    if (listen->length_s >= 0) {
-        text_printf(status, " of %s", screen_time(listen->length_s, of));
+    if (listen->paced) {
+        text_add(status, screen_time(position_s, at));
+        if (listen->length_s >= 0) {
+            text_printf(status, " of %s", screen_time(listen->length_s, of));
+        }
+        return;
     }
+    screen_progress(&listen->screen, status, position_s, listen->length_s);
     double spent_s = now_s() - listen->started_s;
-    if (listen->paced || spent_s < 0.5) return;
-    if (listen->length_s > 0) {
-        text_printf(status, "  %.0f %%", 100.0 * position_s / listen->length_s);
-    }
-    text_printf(status, "  %.1f times as fast as speech", position_s / spent_s);
+    if (spent_s >= 1.0) text_printf(status, "  %.1f times as fast as speech", position_s / spent_s);
 }
 
 static void tick(struct listen *listen)
@@ -83,12 +83,17 @@ static void tick(struct listen *listen)
     listen->ticked_s = now;
     struct text status = {0};
     double position_s = heard_s(listen);
+    double lag_s = listen->awaited_s < 0 ? 0 : position_s - listen->awaited_s;
+    /* Files are heard well ahead of the decoders when nothing paces them. */
+    if (!listen->paced) {
+        position_s -= kodama_recognizer_pending_ms(listen->hearing.recognizer) / 1000.0;
+        if (position_s < 0) position_s = 0;
+    }
     if (listen->captions && listen->paced) {
         float probability = kodama_recognizer_probability(listen->hearing.recognizer);
         screen_meter(&listen->screen, hearing_level(&listen->hearing), probability >= 0.5f);
     }
-    add_progress(&status, listen, position_s);
-    double lag_s = listen->awaited_s < 0 ? 0 : position_s - listen->awaited_s;
+    add_position(&status, listen, position_s);
     if (listen->stopping) {
         text_add(&status, "  finishing what was heard; Ctrl-C again ends at once");
     } else if (listen->paced && lag_s >= lag_shown_s) {

@@ -13,7 +13,7 @@
 #include "command/columns.h"
 #include "command/output.h"
 
-enum { STAMP_COLUMNS = 7, NARROW_COLUMNS = 30 };
+enum { STAMP_COLUMNS = 7, NARROW_COLUMNS = 30, BAR_CELLS = 20 };
 
 #define STYLE_OFF "\033[0m"
 #define STYLE_BRIGHT "\033[1m"
@@ -33,6 +33,21 @@ char *screen_time(double time_s, char text[16])
         snprintf(text, 16, "%u:%02u", seconds / 60, seconds % 60);
     }
     return text;
+}
+
+void screen_progress(const struct screen *screen, struct text *status, double position_s,
+                     double length_s)
+{
+    char at[16], of[16];
+    if (length_s <= 0) {
+        text_add(status, screen_time(position_s, at));
+        return;
+    }
+    double part = position_s < length_s ? position_s / length_s : 1.0;
+    const char *done = screen->unicode ? "\u2501" : "=", *left = screen->unicode ? "\u2500" : "-";
+    for (int i = 0; i < BAR_CELLS; i++) text_add(status, i < part * BAR_CELLS ? done : left);
+    text_printf(status, "  %s of %s  %.0f %%", screen_time(position_s, at),
+                screen_time(length_s, of), 100.0 * part);
 }
 
 static void measure(struct screen *screen)
@@ -204,6 +219,8 @@ static void paint(struct screen *screen, const char *finished)
     add_home(screen);
     if (finished) text_add(&screen->frame, finished);
     for (size_t i = 0; i < screen->n_live; i++) {
+        /* Utterances that wait for a decoder behind another one have nothing to show yet. */
+        if (i > 0 && screen->live[i].text.length == 0) continue;
         if (rows.n < most) add_live(&rows, &screen->live[i], most - rows.n);
     }
     add_status(&rows);

@@ -80,6 +80,11 @@ void screen_refresh(struct screen *screen);
 /** Leave the terminal in order; for the end of the program by a signal. Takes no lock. */
 void screen_restore(void *screen);
 
+/** How much is done, for a status line: "━━━━━━────  0:42 of 1:00  70 %"; only the time when the
+ * length is not known (below 0). */
+void screen_progress(const struct screen *screen, struct text *status, double position_s,
+                     double length_s);
+
 /** "1:02:03" or "2:03". @param text room for 16 bytes @return text */
 char *screen_time(double time_s, char text[16]);
 

@@ -143,14 +143,9 @@ static void show_progress(struct vad *vad, struct kodama_format format, int64_t 
 {
     struct kodama_stream_stats stats;
     struct text status = {0};
-    char at[16], of[16];
     kodama_stream_stats(vad->stream, &stats);
-    text_add(&status, screen_time((double)stats.frames / (double)format.rate_hz, at));
-    if (length > 0) {
-        text_printf(&status, " of %s  %.0f %%",
-                    screen_time((double)length / (double)format.rate_hz, of),
-                    100.0 * (double)stats.frames / (double)length);
-    }
+    screen_progress(&vad->screen, &status, (double)stats.frames / (double)format.rate_hz,
+                    (double)length / (double)format.rate_hz);
     screen_status(&vad->screen, status.bytes);
     text_free(&status);
 }
