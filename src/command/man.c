@@ -133,9 +133,11 @@ static void man_top(struct text *page)
     add_examples(page, pages_examples);
     add_environment(page);
     text_add(page, ".SH SEE ALSO\n");
-    for (size_t i = 0; commands[i]; i++) {
-        text_printf(page, ".BR kodama\\-%s (1)%s\n", commands[i]->name, commands[i + 1] ? "," : "");
+    for (size_t i = 0, n = 0; commands[i]; i++) {
+        if (commands[i] == &command_help) continue; /* has no page of its own */
+        text_printf(page, "%s.BR kodama\\-%s (1)", n++ > 0 ? ",\n" : "", commands[i]->name);
     }
+    text_add(page, "\n");
 }
 
 void man_page(struct text *page, const struct command *command)

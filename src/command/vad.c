@@ -163,7 +163,9 @@ static int run_stream(struct vad *vad, int64_t length, struct kodama_error *erro
         }
     } while (status == KODAMA_ERR_TIMEOUT);
     screen_close(&vad->screen);
-    return status == KODAMA_OK ? hear_end(vad) : status;
+    /* A file that is cut off has speech before the cut, too. */
+    int ended = hear_end(vad);
+    return status == KODAMA_OK ? ended : status;
 }
 
 static double milliseconds(double time_s)
@@ -202,15 +204,16 @@ static int finish(struct vad *vad, int status, const struct kodama_error *error)
         complain("vad", "cannot write to standard output: %s", error_words(vad->output.error));
         return EXIT_FAILED;
     }
-    if (status < 0) {
-        complain("vad", "%s", error->message[0] ? error->message : kodama_strerror(status));
-        return EXIT_FAILED;
+    struct kodama_stream_stats stats = {0};
+    if (vad->stream) kodama_stream_stats(vad->stream, &stats);
+    int code = EXIT_DONE;
+    if (vad->options->json && (status == KODAMA_OK || stats.frames > 0)) {
+        uint32_t rate_hz = kodama_stream_format(vad->stream).rate_hz;
+        code = print_json(vad, (double)stats.frames / (double)rate_hz);
     }
-    if (!vad->options->json) return EXIT_DONE;
-    struct kodama_stream_stats stats;
-    kodama_stream_stats(vad->stream, &stats);
-    return print_json(vad,
-                      (double)stats.frames / (double)kodama_stream_format(vad->stream).rate_hz);
+    if (status == KODAMA_OK) return code;
+    complain("vad", "%s", error->message[0] ? error->message : kodama_strerror(status));
+    return EXIT_FAILED;
 }
 
 static int vad_run(const struct invocation *invocation)

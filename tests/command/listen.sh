@@ -62,6 +62,16 @@ run_piped /dev/null --rate=16000
 check "no sound at all is no error and no caption" \
     [ "$code" -eq 0 -a ! -s "$scratch/out" -a ! -s "$scratch/err" ]
 
+# --- a grammar
+
+data=/usr/share/pocketsphinx/test/data
+if [ -e $data/goforward.gram ]; then
+    run_piped $data/goforward.raw --fast --rate=16000 --grammar=$data/goforward.gram
+    check "a grammar is recognised" printed "go forward ten meters"
+else
+    skip "a grammar is recognised" "goforward.gram is not installed"
+fi
+
 # --- pacing
 
 began=$(date +%s)

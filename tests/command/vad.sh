@@ -32,6 +32,11 @@ check "text has a heading and one line for each segment" \
     sh -c '[ "$(wc -l < "$1")" -eq $((1 + $("$2" "$3" vad "$4"))) ]' sh \
     "$scratch/out" "$PYTHON" "$here/check.py" "$scratch/unpadded"
 
+head -c 60000 "$speech" > "$scratch/cut.wav"
+run vad --json "$scratch/cut.wav"
+check "a file that is cut off fails in words" [ "$code" -eq 1 -a -s "$scratch/err" ]
+check "what was before the cut is judged" well_formed
+
 "$PYTHON" -c '
 import sys, wave
 with wave.open(sys.argv[1], "wb") as silence:
