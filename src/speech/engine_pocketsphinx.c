@@ -44,9 +44,10 @@ struct model {
 struct decoder {
     ps_decoder_t *sphinx;
     sphinx_config *config;
-    char *final_search;
-    const char *live_search; /* NULL: not built yet */
-    int normalisation;       /* as the model wants it */
+    ngram_model_t *language;  /* NULL with a grammar */
+    const char *final_search; /* name */
+    const char *live_search;  /* name; NULL: not built yet */
+    int normalisation;        /* as the model wants it */
     float cold_mean[SPHINX_CEPSTRA];
     bool has_mean;
     bool streamed;               /* heard something live since the last reset */
@@ -226,9 +227,9 @@ static void sphinx_decoder_close(void *opaque)
     struct decoder *decoder = opaque;
     if (!decoder) return;
     if (decoder->hearing) ps_end_utt(decoder->sphinx);
+    if (decoder->language) ngram_model_free(decoder->language);
     if (decoder->sphinx) ps_free(decoder->sphinx);
     if (decoder->config) sphinx_config_close(decoder->config);
-    free(decoder->final_search);
     free(decoder->begun);
     free(decoder);
 }
@@ -236,13 +237,36 @@ static void sphinx_decoder_close(void *opaque)
 static int use_grammar(struct decoder *decoder, const struct model *model,
                        struct kodama_error *error)
 {
+    /* Not ps_set_jsgf_string(): it leaks the grammar. */
     last_message[0] = 0;
-    if (sphinx_add_grammar(decoder->sphinx, "grammar", model->grammar) == 0 &&
-        sphinx_use_search(decoder->sphinx, "grammar") == 0) {
+    jsgf_t *grammar = jsgf_parse_string(model->grammar, NULL);
+    jsgf_rule_t *rule = grammar ? jsgf_get_public_rule(grammar) : NULL;
+    fsg_model_t *network = rule ? jsgf_build_fsg(grammar, rule, ps_get_logmath(decoder->sphinx),
+                                                 sphinx_language_weight(decoder->config))
+                                : NULL;
+    bool used = network && sphinx_add_network(decoder->sphinx, "grammar", network) == 0 &&
+                sphinx_use_search(decoder->sphinx, "grammar") == 0;
+    if (network) fsg_model_free(network);
+    if (grammar) jsgf_grammar_free(grammar);
+    decoder->final_search = decoder->live_search = "grammar";
+    if (used) return KODAMA_OK;
+    return error_set(error, KODAMA_ERR_CORRUPT, "the grammar %s cannot be used: %s",
+                     model->grammar_path, grammar && !rule ? "it has no public rule" : message());
+}
+
+static int use_dictation(struct decoder *decoder, const struct model *model,
+                         struct kodama_error *error)
+{
+    last_message[0] = 0;
+    decoder->final_search = "dictation";
+    decoder->language = ngram_model_read(decoder->config, model->language, NGRAM_AUTO,
+                                         ps_get_logmath(decoder->sphinx));
+    if (decoder->language &&
+        sphinx_add_model(decoder->sphinx, decoder->final_search, decoder->language) == 0) {
         return KODAMA_OK;
     }
-    return error_set(error, KODAMA_ERR_CORRUPT, "the grammar %s cannot be used: %s",
-                     model->grammar_path, message());
+    return error_set(error, KODAMA_ERR_CORRUPT, "the language model %s cannot be used: %s",
+                     model->language, message());
 }
 
 static int sphinx_decoder_open(void **opaque, void *opaque_model, struct kodama_error *error)
@@ -258,7 +282,6 @@ static int sphinx_decoder_open(void **opaque, void *opaque_model, struct kodama_
     sphinx_config *config = decoder->config;
     sphinx_set_text(config, "hmm", model->acoustic);
     sphinx_set_text(config, "dict", model->dictionary);
-    if (!model->grammar) sphinx_set_text(config, "lm", model->language);
     sphinx_set_number(config, "maxhmmpf", ACTIVE_STATES_MAX);
     sphinx_set_number(config, "maxwpf", ACTIVE_WORDS_MAX);
     sphinx_set_switch(config, "remove_noise", true);
@@ -270,22 +293,14 @@ static int sphinx_decoder_open(void **opaque, void *opaque_model, struct kodama_
         return error_set(error, KODAMA_ERR_CORRUPT, "PocketSphinx cannot load the model %s: %s",
                          model->acoustic, message());
     }
-    if (model->grammar) {
-        int status = use_grammar(decoder, model, error);
-        if (status != KODAMA_OK) {
-            sphinx_decoder_close(decoder);
-            return status;
-        }
-    }
-    decoder->final_search = memory_text(sphinx_search(decoder->sphinx));
-    if (!decoder->final_search) {
+    int status =
+        model->grammar ? use_grammar(decoder, model, error) : use_dictation(decoder, model, error);
+    if (status != KODAMA_OK) {
         sphinx_decoder_close(decoder);
-        return error_set(error, KODAMA_ERR_ENGINE, "PocketSphinx has nothing to search with: %s",
-                         message());
+        return status;
     }
     decoder->normalisation = sphinx_normalisation(decoder->sphinx);
     decoder->has_mean = sphinx_get_mean(decoder->sphinx, decoder->cold_mean);
-    if (model->grammar) decoder->live_search = decoder->final_search;
     *opaque = decoder;
     return KODAMA_OK;
 }
@@ -299,8 +314,7 @@ static void build_live_search(struct decoder *decoder)
 {
     sphinx_set_switch(decoder->config, "fwdflat", false);
     sphinx_set_switch(decoder->config, "bestpath", false);
-    ngram_model_t *language = ps_get_lm(decoder->sphinx, decoder->final_search);
-    bool built = language && sphinx_add_model(decoder->sphinx, "live", language) == 0;
+    bool built = sphinx_add_model(decoder->sphinx, "live", decoder->language) == 0;
     sphinx_set_switch(decoder->config, "fwdflat", true);
     sphinx_set_switch(decoder->config, "bestpath", true);
     decoder->live_search = built ? "live" : decoder->final_search;

@@ -55,11 +55,6 @@ static inline void sphinx_keep_silence(sphinx_config *config)
     (void)config;
 }
 
-static inline const char *sphinx_search(ps_decoder_t *decoder)
-{
-    return ps_current_search(decoder);
-}
-
 static inline int sphinx_use_search(ps_decoder_t *decoder, const char *name)
 {
     return ps_activate_search(decoder, name);
@@ -70,9 +65,14 @@ static inline int sphinx_add_model(ps_decoder_t *decoder, const char *name, ngra
     return ps_add_lm(decoder, name, model);
 }
 
-static inline int sphinx_add_grammar(ps_decoder_t *decoder, const char *name, const char *jsgf)
+static inline int sphinx_add_network(ps_decoder_t *decoder, const char *name, fsg_model_t *network)
 {
-    return ps_add_jsgf_string(decoder, name, jsgf);
+    return ps_add_fsg(decoder, name, network);
+}
+
+static inline float sphinx_language_weight(sphinx_config *config)
+{
+    return (float)ps_config_float(config, "lw");
 }
 
 /** The cepstral mean. False when it cannot be had. */
@@ -135,6 +135,9 @@ static inline const char *sphinx_version(void)
 
 #include <sphinxbase/cmn.h>
 #include <sphinxbase/err.h>
+#include <sphinxbase/fsg_model.h>
+#include <sphinxbase/jsgf.h>
+#include <sphinxbase/ngram_model.h>
 
 typedef cmd_ln_t sphinx_config;
 
@@ -181,11 +184,6 @@ static inline void sphinx_keep_silence(sphinx_config *config)
     sphinx_set_switch(config, "remove_silence", false);
 }
 
-static inline const char *sphinx_search(ps_decoder_t *decoder)
-{
-    return ps_get_search(decoder);
-}
-
 static inline int sphinx_use_search(ps_decoder_t *decoder, const char *name)
 {
     return ps_set_search(decoder, name);
@@ -196,9 +194,14 @@ static inline int sphinx_add_model(ps_decoder_t *decoder, const char *name, ngra
     return ps_set_lm(decoder, name, model);
 }
 
-static inline int sphinx_add_grammar(ps_decoder_t *decoder, const char *name, const char *jsgf)
+static inline int sphinx_add_network(ps_decoder_t *decoder, const char *name, fsg_model_t *network)
 {
-    return ps_set_jsgf_string(decoder, name, jsgf);
+    return ps_set_fsg(decoder, name, network);
+}
+
+static inline float sphinx_language_weight(sphinx_config *config)
+{
+    return (float)cmd_ln_float_r(config, "-lw");
 }
 
 /** The cepstral mean. False when it cannot be had. */
