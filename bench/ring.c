@@ -2,10 +2,12 @@
  * How fast the ring is beside the rings that people use: `ring [--json] [--rounds N] [--quick]`.
  *
  * A writer pinned to one core writes blocks of 64, 640 and 3840 bytes; a reader pinned to another
- * takes them, in blocks of the same size ("copying") or in as much as there is ("in batches"). All
- * rings hold 64 KiB. Rounds of all contenders are interleaved, so that a change of the machine's
+ * takes them, in blocks of the same size ("copying") or 256 KiB at a time ("in batches").
+ * "One thread" fills 16 KiB in blocks and drains them at once on a single core: what the code costs
+ * without moving cache lines between cores, which depends on where a virtual machine's cores are.
+ * All rings hold 1 MiB. Rounds of all contenders are interleaved, so that a change of the machine's
  * mood meets everybody; what is printed is the median over the rounds, of wall time per write from
- * the first write to the last read. memcpy is one copy of the block into 64 KiB, alone.
+ * the first write to the last read. memcpy is one copy of the block into 1 MiB, alone.
  *
  * This ring has waking enabled: its reader waits for frames (spinning 50 us before it parks) and
  * its writer looks after each write whether somebody sleeps. The mutex wakes through its condition.
@@ -25,7 +27,13 @@
 #include "base/clock.h"
 #include "ring_others.h"
 
-enum { ROUNDS_MAX = 101, CONTENDERS_MAX = 40, CURSORS_MAX = 16, WAKES = 2000 };
+enum {
+    ROUNDS_MAX = 101,
+    CONTENDERS_MAX = 40,
+    CURSORS_MAX = 16,
+    WAKES = 2000,
+    ALONE_BYTES = 1 << 14
+};
 
 static const size_t SIZES[] = {64, 640, 3840};
 enum { N_SIZES = sizeof SIZES / sizeof SIZES[0] };
@@ -36,15 +44,29 @@ static void die(const char *what)
     exit(1);
 }
 
-static void pin(int index)
+static cpu_set_t allowed; /* as the program was started */
+
+static cpu_set_t core(int index)
 {
-    cpu_set_t allowed, one;
+    cpu_set_t one;
     CPU_ZERO(&one);
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
     for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
         if (CPU_ISSET(cpu, &allowed) && index-- == 0) CPU_SET(cpu, &one);
     }
-    if (CPU_COUNT(&one) == 1) pthread_setaffinity_np(pthread_self(), sizeof one, &one);
+    return one;
+}
+
+/* The reader begins on its own core: where real-time priorities are used it could not get there. */
+static pthread_t start_reader(void *(*run)(void *), void *argument)
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    cpu_set_t second = core(1);
+    pthread_attr_init(&attributes);
+    pthread_attr_setaffinity_np(&attributes, sizeof second, &second);
+    if (pthread_create(&thread, &attributes, run, argument) != 0) die("cannot start a thread");
+    pthread_attr_destroy(&attributes);
+    return thread;
 }
 
 /* ------------------------------------------------------------------- this ring */
@@ -67,6 +89,7 @@ static void *own_create_for(int n_readers, bool lossless, uint64_t capacity)
     config.prefault = true;
     reader.lossless = lossless;
     reader.spin_ns = 50000;
+    reader.watermark_frames = BENCH_BATCH / BENCH_FRAME; /* or the whole of a smaller read */
     if (!own || kodama_ring_create(&own->ring, &config, NULL) < 0) die("cannot create a ring");
     if (kodama_writer_claim(&own->writer, own->ring) < 0) die("cannot claim the writer");
     for (own->n_cursors = 0; own->n_cursors < n_readers; own->n_cursors++) {
@@ -97,7 +120,8 @@ static inline size_t moved(int64_t result)
     return result > 0 ? (size_t)result * BENCH_FRAME : 0;
 }
 
-BENCH_LOOPS(own, struct own, moved(kodama_writer_write(&ring->writer, from, n / BENCH_FRAME, 0)),
+BENCH_LOOPS(own, struct own,
+            moved(kodama_writer_write(&ring->writer, from, n / BENCH_FRAME, KODAMA_FOREVER)),
             moved(kodama_cursor_read(ring->cursor, to, n / BENCH_FRAME, KODAMA_FOREVER, NULL)))
 
 /* All cursors on the one thread, a block of each in turn. */
@@ -122,8 +146,9 @@ static void own_write_in_place(void *context, const uint8_t *block, size_t n_byt
     struct own *own = context;
     void *place;
     for (uint64_t i = 0; i < n_writes; i++) {
+        unsigned n_pauses = 1;
         while (kodama_writer_reserve(&own->writer, n_bytes / BENCH_FRAME, &place) < 0) {
-            bench_relax();
+            bench_relax(&n_pauses);
         }
         memcpy(place, block, n_bytes);
         if (kodama_writer_commit(&own->writer, n_bytes / BENCH_FRAME) < 0) die("cannot commit");
@@ -151,7 +176,7 @@ static void own_read_in_place(void *context, uint8_t *to, size_t max_bytes, uint
 
 struct entry {
     struct contender who;
-    bool batch; /* the reader takes as much as there is */
+    enum mode { BLOCKS, BATCHES, ALONE } mode;
     double ns[N_SIZES][ROUNDS_MAX];
 };
 
@@ -170,24 +195,41 @@ static void *read_thread(void *argument)
 {
     struct reading *reading = argument;
     static uint8_t to[BENCH_BATCH];
-    pin(1);
     atomic_store(&reading->ready, true);
     reading->who->read(reading->context, to, reading->max_bytes, reading->n_bytes);
     return NULL;
 }
 
+static uint8_t block[4096];
+
+/* One thread, which fills 16 KiB and drains them at once: what the code costs by itself, without
+ * the cost of moving cache lines from core to core. */
+static double measure_alone(const struct entry *entry, size_t n_bytes, uint64_t n_writes)
+{
+    static uint8_t to[BENCH_BATCH];
+    void *context = entry->who.create(1);
+    if (!context) die("out of memory");
+    uint64_t n_turn = ALONE_BYTES / n_bytes, n_turns = n_writes / n_turn;
+    uint64_t start = clock_now_ns();
+    for (uint64_t turn = 0; turn < n_turns; turn++) {
+        entry->who.write(context, block, n_bytes, n_turn);
+        entry->who.read(context, to, n_turn * n_bytes, n_turn * n_bytes);
+    }
+    uint64_t end = clock_now_ns();
+    entry->who.destroy(context);
+    return (double)(end - start) / (double)(n_turns * n_turn);
+}
+
 static double measure(const struct entry *entry, size_t n_bytes, uint64_t n_writes)
 {
-    static uint8_t block[4096];
+    if (entry->mode == ALONE) return measure_alone(entry, n_bytes, n_writes);
     struct reading reading = {.who = &entry->who,
                               .context = entry->who.create(entry->who.n_readers),
-                              .max_bytes = entry->batch ? BENCH_BATCH : n_bytes,
+                              .max_bytes = entry->mode == BATCHES ? BENCH_BATCH : n_bytes,
                               .n_bytes = n_bytes * n_writes};
-    pthread_t thread;
-    if (!reading.context || pthread_create(&thread, NULL, read_thread, &reading) != 0) {
-        die("out of memory");
-    }
-    while (!atomic_load(&reading.ready)) bench_relax();
+    if (!reading.context) die("out of memory");
+    pthread_t thread = start_reader(read_thread, &reading);
+    while (!atomic_load(&reading.ready)) sched_yield();
     uint64_t start = clock_now_ns();
     entry->who.write(reading.context, block, n_bytes, n_writes);
     pthread_join(thread, NULL);
@@ -196,12 +238,12 @@ static double measure(const struct entry *entry, size_t n_bytes, uint64_t n_writ
     return (double)(end - start) / (double)n_writes;
 }
 
-static void add(struct contender who, const char *name, const char *group, bool batch)
+static void add(struct contender who, const char *name, const char *group, enum mode mode)
 {
     if (n_entries == CONTENDERS_MAX) die("too many contenders");
     if (name) who.name = name;
     who.group = group;
-    entries[n_entries++] = (struct entry){.who = who, .batch = batch};
+    entries[n_entries++] = (struct entry){.who = who, .mode = mode};
 }
 
 static void add_everybody(void)
@@ -212,28 +254,29 @@ static void add_everybody(void)
     in_place.write = own_write_in_place;
     in_place.read = own_read_in_place;
     many.read = own_read_many;
-    add(bench_memcpy, NULL, "baseline", false);
-    for (int batch = 0; batch < 2; batch++) {
-        const char *group = batch ? "in batches" : "copying";
-        add(own, NULL, group, batch);
+    add(bench_memcpy, NULL, "baseline", ALONE);
+    static const char *const groups[] = {"copying", "in batches", "one thread, in batches"};
+    for (enum mode mode = BLOCKS; mode <= ALONE; mode++) {
+        const char *group = groups[mode];
+        add(own, NULL, group, mode);
 #if HAVE_JACK
-        add(bench_jack, NULL, group, batch);
+        add(bench_jack, NULL, group, mode);
 #endif
 #if HAVE_SPA
-        add(bench_spa, NULL, group, batch);
+        add(bench_spa, NULL, group, mode);
 #endif
 #if HAVE_BOOST
-        add(bench_boost, NULL, group, batch);
+        add(bench_boost, NULL, group, mode);
 #endif
-        add(bench_mutex, NULL, group, batch);
+        add(bench_mutex, NULL, group, mode);
     }
-    add(in_place, "kodama_ring, in place", "in place", false);
+    add(in_place, "kodama_ring, in place", "in place", BLOCKS);
     many.n_readers = 1;
-    add(many, "kodama_ring, 1 cursor", "cursors", false);
+    add(many, "kodama_ring, 1 cursor", "cursors", BLOCKS);
     many.n_readers = 4;
-    add(many, "kodama_ring, 4 cursors", "cursors", false);
+    add(many, "kodama_ring, 4 cursors", "cursors", BLOCKS);
     many.n_readers = 16;
-    add(many, "kodama_ring, 16 cursors", "cursors", false);
+    add(many, "kodama_ring, 16 cursors", "cursors", BLOCKS);
 }
 
 static int compare(const void *a, const void *b)
@@ -261,7 +304,6 @@ struct waking {
 static void *wake_thread(void *argument)
 {
     struct waking *waking = argument;
-    pin(1);
     for (int i = 0; i < WAKES; i++) {
         waking->take(waking->context);
         waking->ns[i] = (double)(clock_now_ns() - atomic_load(&waking->sent_ns));
@@ -336,16 +378,14 @@ static void measure_wake(const struct latency *latency, double *p50, double *p99
     void *(*create)(int) = latency->create ? latency->create : bench_mutex.create;
     void (*destroy)(void *) = latency->destroy ? latency->destroy : bench_mutex.destroy;
     struct waking waking = {.context = create(1), .take = latency->take, .ns = ns};
-    pthread_t thread;
-    if (!waking.context || pthread_create(&thread, NULL, wake_thread, &waking) != 0) {
-        die("out of memory");
-    }
+    if (!waking.context) die("out of memory");
+    pthread_t thread = start_reader(wake_thread, &waking);
     for (int i = 0; i < WAKES; i++) {
         /* Long enough for the reader to fall asleep. */
         clock_sleep_until(clock_now_ns() + 200000);
         atomic_store(&waking.sent_ns, clock_now_ns());
         latency->give(waking.context);
-        while (atomic_load(&waking.n_done) != i + 1) bench_relax();
+        while (atomic_load(&waking.n_done) != i + 1) sched_yield();
     }
     pthread_join(thread, NULL);
     destroy(waking.context);
@@ -425,7 +465,11 @@ int main(int argc, char **argv)
         }
     }
     if (n_rounds < 1 || n_rounds > ROUNDS_MAX) die("rounds out of range");
-    pin(0);
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) < 2) {
+        die("needs two cores: contenders that spin would wait for each other");
+    }
+    cpu_set_t first = core(0);
+    pthread_setaffinity_np(pthread_self(), sizeof first, &first);
     add_everybody();
     for (int round = 0; round < n_rounds; round++) {
         for (int s = 0; s < N_SIZES; s++) {

@@ -10,8 +10,8 @@
 extern "C" {
 #endif
 
-/** Bytes that every ring holds: 64 KiB, 8192 frames of stereo float. */
-enum { BENCH_CAPACITY = 1 << 16, BENCH_FRAME = 8, BENCH_BATCH = 1 << 14 };
+/** Bytes that every ring holds: 1 MiB, 2.7 s of stereo float at 48 kHz. */
+enum { BENCH_CAPACITY = 1 << 20, BENCH_FRAME = 8, BENCH_BATCH = 1 << 18 };
 
 /** A stereo float frame, moved as one number. */
 typedef uint64_t bench_frame;
@@ -29,39 +29,52 @@ struct contender {
     void (*read)(void *context, uint8_t *to, size_t max_bytes, uint64_t n_bytes_total);
 };
 
-static inline void bench_relax(void)
+/** Try again later: everybody waits longer and longer, up to about a microsecond. */
+static inline void bench_relax(unsigned *n_pauses)
 {
+    for (unsigned i = 0; i < *n_pauses; i++) {
 #if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
+        __builtin_ia32_pause();
 #endif
+    }
+    if (*n_pauses < 64) *n_pauses *= 2;
 }
 
-/** Loops of a contender whose WRITE and READ say how many bytes they moved (0: try again). */
-#define BENCH_LOOPS(prefix, TYPE, WRITE, READ)                                              \
-    static void prefix##_write(void *context, const uint8_t *block, size_t n_bytes,         \
-                               uint64_t n_writes)                                           \
-    {                                                                                       \
-        TYPE *ring = (TYPE *)context;                                                       \
-        for (uint64_t i = 0; i < n_writes; i++) {                                           \
-            const uint8_t *from = block;                                                    \
-            size_t n = n_bytes;                                                             \
-            for (;;) {                                                                      \
-                size_t n_moved = (WRITE);                                                   \
-                if (n_moved == n) break;                                                    \
-                from += n_moved;                                                            \
-                n -= n_moved;                                                               \
-                bench_relax();                                                              \
-            }                                                                               \
-        }                                                                                   \
-    }                                                                                       \
-    static void prefix##_read(void *context, uint8_t *to, size_t n, uint64_t n_bytes_total) \
-    {                                                                                       \
-        TYPE *ring = (TYPE *)context;                                                       \
-        while (n_bytes_total > 0) {                                                         \
-            size_t n_moved = (READ);                                                        \
-            if (n_moved == 0) bench_relax();                                                \
-            n_bytes_total -= n_moved;                                                       \
-        }                                                                                   \
+/**
+ * Loops of a contender whose WRITE and READ say how many bytes they moved; 0: try again. READ moves
+ * all n bytes or, while they are not there, none.
+ */
+#define BENCH_LOOPS(prefix, TYPE, WRITE, READ)                                        \
+    static void prefix##_write(void *context, const uint8_t *block, size_t n_bytes,   \
+                               uint64_t n_writes)                                     \
+    {                                                                                 \
+        TYPE *ring = (TYPE *)context;                                                 \
+        for (uint64_t i = 0; i < n_writes; i++) {                                     \
+            const uint8_t *from = block;                                              \
+            size_t n = n_bytes;                                                       \
+            for (unsigned n_pauses = 1;;) {                                           \
+                size_t n_moved = (WRITE);                                             \
+                if (n_moved == n) break;                                              \
+                from += n_moved;                                                      \
+                n -= n_moved;                                                         \
+                bench_relax(&n_pauses);                                               \
+            }                                                                         \
+        }                                                                             \
+    }                                                                                 \
+    static void prefix##_read(void *context, uint8_t *to, size_t max_bytes,           \
+                              uint64_t n_bytes_total)                                 \
+    {                                                                                 \
+        TYPE *ring = (TYPE *)context;                                                 \
+        unsigned n_pauses = 1;                                                        \
+        while (n_bytes_total > 0) {                                                   \
+            size_t n = n_bytes_total < max_bytes ? (size_t)n_bytes_total : max_bytes; \
+            size_t n_moved = (READ);                                                  \
+            if (n_moved == 0)                                                         \
+                bench_relax(&n_pauses);                                               \
+            else                                                                      \
+                n_pauses = 1;                                                         \
+            n_bytes_total -= n_moved;                                                 \
+        }                                                                             \
     }
 
 /** The C++ contender, compiled only where Boost is. */

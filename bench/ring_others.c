@@ -96,8 +96,7 @@ size_t bench_locked_write(struct locked *locked, const uint8_t *from, size_t n)
 size_t bench_locked_read(struct locked *locked, uint8_t *to, size_t n)
 {
     pthread_mutex_lock(&locked->mutex);
-    while (locked->head == locked->tail) pthread_cond_wait(&locked->changed, &locked->mutex);
-    n = least(n, (size_t)(locked->head - locked->tail));
+    while (locked->head - locked->tail < n) pthread_cond_wait(&locked->changed, &locked->mutex);
     size_t at = (size_t)(locked->tail % BENCH_CAPACITY), first = least(n, BENCH_CAPACITY - at);
     memcpy(to, locked->bytes + at, first);
     memcpy(to + first, locked->bytes, n - first);
@@ -129,7 +128,7 @@ static void jack_destroy(void *context)
 }
 
 BENCH_LOOPS(jack, jack_ringbuffer_t, jack_ringbuffer_write(ring, (const char *)from, n),
-            jack_ringbuffer_read(ring, (char *)to, n))
+            jack_ringbuffer_read_space(ring) < n ? 0 : jack_ringbuffer_read(ring, (char *)to, n))
 
 const struct contender bench_jack = {"jack_ringbuffer", "",           "none: spins", 1,
                                      jack_create,       jack_destroy, jack_write,    jack_read};
@@ -167,8 +166,7 @@ static inline size_t spa_read_some(struct spa *spa, uint8_t *to, size_t n)
 {
     uint32_t index;
     int32_t filled = spa_ringbuffer_get_read_index(&spa->indexes, &index);
-    n = least(n, (size_t)filled);
-    if (n == 0) return 0;
+    if ((size_t)filled < n) return 0;
     spa_ringbuffer_read_data(&spa->indexes, spa->bytes, BENCH_CAPACITY,
                              index & (BENCH_CAPACITY - 1), to, (uint32_t)n);
     spa_ringbuffer_read_update(&spa->indexes, (int32_t)(index + (uint32_t)n));

@@ -109,9 +109,12 @@ struct kodama_ring {
     alignas(RING_LINE) _Atomic uint64_t ticket; /* odd: the writer role is taken */
     _Atomic uint32_t state;                     /* enum ring_state */
 
-    /* Written by the writer with every write; read by the readers. */
+    /* Written by the writer after every write; polled by the readers. */
     alignas(RING_LINE) _Atomic uint64_t head; /* frames published */
-    _Atomic uint64_t claimed; /* frames before claimed - capacity may be overwritten */
+
+    /* Written by the writer before every write; not beside `head`, or every write would fetch that
+     * line back from a polling reader twice. */
+    alignas(RING_LINE) _Atomic uint64_t claimed; /* before claimed - capacity: overwritten */
     _Atomic uint32_t writing; /* the writer looked at `limit` and has not yet published */
 
     /* The writer's own (of whoever has the ticket). */

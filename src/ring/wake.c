@@ -15,6 +15,9 @@
 /* How long to look again when a writer was caught by the close in the middle of a write. */
 #define LAST_WRITE_NAP_NS UINT64_C(20000)
 
+/* Longest time between two looks of a spinning reader, in pauses: about a microsecond. */
+#define SPIN_PAUSES_MAX 64
+
 static void count_wake(struct kodama_ring *ring)
 {
     atomic_fetch_add_explicit(&ring->wakes, 1, memory_order_relaxed);
@@ -109,14 +112,15 @@ static bool reached_or_over(struct kodama_cursor *cursor, uint64_t target)
     return cursor->head >= target || ended;
 }
 
+/* Look again, less and less often: every look takes the line of the head away from the writer. */
 static bool spin(struct kodama_cursor *cursor, uint64_t target, uint64_t deadline_ns)
 {
     uint64_t end = ring_min(clock_now_ns() + cursor->spin_ns, deadline_ns);
+    unsigned n_pauses = 1;
     do {
-        for (int i = 0; i < 64; i++) {
-            if (reached_or_over(cursor, target) || atomic_load(&cursor->interrupted)) return true;
-            park_relax();
-        }
+        for (unsigned i = 0; i < n_pauses; i++) park_relax();
+        if (n_pauses < SPIN_PAUSES_MAX) n_pauses *= 2;
+        if (reached_or_over(cursor, target) || atomic_load(&cursor->interrupted)) return true;
     } while (clock_now_ns() < end);
     return false;
 }
