@@ -329,7 +329,11 @@ KODAMA_API void kodama_cursor_close(struct kodama_cursor *cursor);
  * Copy frames out and move past them.
  *
  * Waits until the watermark (or the whole of a smaller `max_frames`) can be read, the time has
- * passed or the ring is closed, then takes what is there.
+ * passed or the ring is closed, then takes what is there. Ends a view and a chunk.
+ *
+ * A lossy cursor that was lapped goes on at the oldest frame that was whole when it was copied. If
+ * the writer overtakes a whole copy, the cursor gives up a part of the ring (1/16, then more) to
+ * get ahead of it; those frames count as lost, too.
  *
  * @param cursor        used by one thread at a time
  * @param[out] frames   interleaved [max_frames][channels] in the ring's format
@@ -340,6 +344,7 @@ KODAMA_API void kodama_cursor_close(struct kodama_cursor *cursor);
  *         KODAMA_ERR_EMPTY    timeout_ns is 0 and there is nothing
  *         KODAMA_ERR_TIMEOUT  nothing came in time
  *         KODAMA_ERR_CLOSED   the ring is closed and all of it was read
+ *         KODAMA_ERR_CANCELLED  interrupted, see kodama_cursor_interrupt()
  *         KODAMA_ERR_ARGUMENT
  *
  * Thread: reader. Real-time safe: yes when timeout_ns is 0.
@@ -349,7 +354,8 @@ KODAMA_API int64_t kodama_cursor_read(struct kodama_cursor *cursor, void *frames
 
 /**
  * Copy frames out and stay. Same results as kodama_cursor_read() with timeout 0; frames that were
- * lost before the peek are told here or at the next read, never twice and never not at all.
+ * lost before the peek are told here or (info NULL) at the next read, never twice and never not at
+ * all. Ends a view and a chunk.
  *
  * Thread: reader. Real-time safe: yes.
  */
@@ -366,7 +372,8 @@ KODAMA_API int64_t kodama_cursor_peek(struct kodama_cursor *cursor, void *frames
  * it meanwhile, which release reports
  * @param[out] info     may be NULL
  * @return frames in the view: n_frames, or fewer when the ring was closed, or
- *         KODAMA_ERR_EMPTY, KODAMA_ERR_TIMEOUT, KODAMA_ERR_CLOSED, KODAMA_ERR_ARGUMENT
+ *         KODAMA_ERR_EMPTY, KODAMA_ERR_TIMEOUT, KODAMA_ERR_CLOSED, KODAMA_ERR_CANCELLED,
+ *         KODAMA_ERR_ARGUMENT
  *
  * Thread: reader. Real-time safe: yes when timeout_ns is 0.
  */
@@ -390,7 +397,9 @@ KODAMA_API int64_t kodama_cursor_acquire(struct kodama_cursor *cursor, size_t n_
 KODAMA_API int64_t kodama_cursor_release(struct kodama_cursor *cursor, size_t n_frames);
 
 /**
- * Move forward without reading.
+ * Move forward without reading. What was overwritten before is lost, not skipped; a loss that no
+ * read has told is from here on only in kodama_cursor_lost(). The same goes for seek and clear; all
+ * three end a view and a chunk.
  *
  * @param cursor    used by one thread at a time
  * @param n_frames  frames to skip; more than there are skips to the writer
@@ -402,7 +411,8 @@ KODAMA_API int64_t kodama_cursor_skip(struct kodama_cursor *cursor, uint64_t n_f
 
 /**
  * Move to a position, also into the past as far as the ring reaches. Frames jumped over are not
- * lost. A lossless cursor may go back only over frames that the ring still holds safely.
+ * lost, frames overwritten before are. A lossless cursor may go back only over frames that the ring
+ * still holds safely.
  *
  * @param cursor    used by one thread at a time
  * @param position  wanted; clamped to [kodama_ring_oldest(), kodama_ring_position()]
@@ -443,7 +453,8 @@ KODAMA_API struct kodama_ring *kodama_cursor_ring(const struct kodama_cursor *cu
 /**
  * Wait until the watermark is reached (or one frame, where none was set) or the ring is closed.
  *
- * @return KODAMA_OK, KODAMA_ERR_TIMEOUT, or KODAMA_ERR_CLOSED (closed and all read)
+ * @return KODAMA_OK, KODAMA_ERR_TIMEOUT, KODAMA_ERR_CANCELLED, or KODAMA_ERR_CLOSED (closed and all
+ * read)
  *
  * Thread: reader. Real-time safe: no.
  */
@@ -454,7 +465,9 @@ KODAMA_API int kodama_cursor_wait(struct kodama_cursor *cursor, int64_t timeout_
 KODAMA_API void kodama_cursor_set_watermark(struct kodama_cursor *cursor, uint64_t n_frames);
 
 /** Wake this cursor's reader out of any wait: it returns KODAMA_ERR_CANCELLED, once, also when it
- * was not waiting yet. Thread: any. Real-time safe: yes, may wake. */
+ * was not waiting yet. Only calls with a timeout other than 0 are waits, and they look at the
+ * interrupt before the data. A waitable is signalled, too. Thread: any. Real-time safe: yes, may
+ * wake. */
 KODAMA_API void kodama_cursor_interrupt(struct kodama_cursor *cursor);
 
 /**
@@ -462,7 +475,7 @@ KODAMA_API void kodama_cursor_interrupt(struct kodama_cursor *cursor);
  *
  * It is created by the first call; the writer then pays for signalling it as for waking a parked
  * reader. After it fired, it is cleared by the next call on the cursor that finds less than the
- * watermark.
+ * watermark. Like all such things it may fire once too often: look with timeout 0, wait again.
  *
  * @param cursor         used by one thread at a time
  * @param[out] waitable  valid until the cursor is closed
