@@ -33,7 +33,7 @@ struct kodama_model_config {
 
 /** What the pool of decoders is doing; a snapshot. */
 struct kodama_model_stats {
-    uint32_t n_decoders;       /**< decoders; all but the first are loaded when first needed */
+    uint32_t n_decoders;       /**< decoders; each is loaded when those before it are in use */
     uint32_t n_leased;         /**< of which in use for an utterance now */
     uint32_t finals_waiting;   /**< finals in the queue */
     uint32_t partials_waiting; /**< utterances whose partial is due */

@@ -31,7 +31,8 @@ struct kodama_recognizer_config {
     struct kodama_segmenter_config segmenter; /**< endpoint rules */
     bool partials;                            /**< make tentative text while somebody speaks */
     uint32_t partial_interval_ms;             /**< audio between two partials; 0: 200 */
-    uint32_t max_pending_ms;      /**< audio heard but not decided before writing waits; 0: 60000 */
+    uint32_t max_pending_ms;      /**< audio of utterances that have ended and have no final yet,
+                                       before writing waits; 0: 60000 */
     void (*on_event)(void *user); /**< may be NULL: the queue of events is no longer empty; any
                                      thread, must not block, must not call the recogniser */
     void *user;                   /**< handed to on_event */

@@ -139,7 +139,7 @@ static bool is_free_elsewhere(const struct decoder_pool *pool, const struct work
     return false;
 }
 
-enum work { WORK_NONE, WORK_FINAL, WORK_EARLY, WORK_PARTIAL };
+enum work { WORK_NONE, WORK_FINAL, WORK_EARLY, WORK_PARTIAL, WORK_OPEN };
 
 static void end_lease(struct worker *worker)
 {
@@ -147,6 +147,20 @@ static void end_lease(struct worker *worker)
     worker->lease->lease = NULL;
     worker->lease = NULL;
     worker->stale = true;
+}
+
+/** Whether all open decoders are in use and no further one is being opened: then the next final
+ * shall not have to wait for that. */
+static bool is_spare_wanted(const struct decoder_pool *pool)
+{
+    bool in_use = false;
+    for (uint32_t i = 0; i < pool->n_workers; i++) {
+        const struct worker *worker = &pool->workers[i];
+        if (worker->busy && !worker->open) return false;
+        if (worker->open && !worker->busy && !worker->lease) return false;
+        if (worker->open) in_use = true;
+    }
+    return in_use;
 }
 
 static enum work pick(struct worker *worker, struct decode_seat **seat)
@@ -171,7 +185,8 @@ static enum work pick(struct worker *worker, struct decode_seat **seat)
     if (!worker->open && open_elsewhere) return WORK_NONE;
     if ((*seat = ready_early(pool))) return WORK_EARLY;
     *seat = partial;
-    return partial ? WORK_PARTIAL : WORK_NONE;
+    if (partial) return WORK_PARTIAL;
+    return !worker->open && is_spare_wanted(pool) ? WORK_OPEN : WORK_NONE;
 }
 
 /* ------------------------------------------------------------------- finals */
@@ -389,6 +404,7 @@ static void work(void *argument)
         case WORK_FINAL: run_final(worker, seat, seat->first); break;
         case WORK_EARLY: run_final(worker, seat, seat->early); break;
         case WORK_PARTIAL: run_partial(worker, seat); break;
+        case WORK_OPEN:
         case WORK_NONE: break;
         }
     }

@@ -9,7 +9,7 @@
  * lease is revoked. A partial that is not made before the next one is due is shed and counted.
  *
  * The first decoder is opened with the pool, so that a model that does not work is told at once;
- * each further one when there is work for it.
+ * each further one when all before it are in use, so that a final seldom waits for its loading.
  *
  * Locks: the pool's own is a leaf. Calls into the pool may be made with the caller's lock held;
  * calls out of it (decode_client_ops) are made with no lock held.

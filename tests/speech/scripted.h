@@ -107,6 +107,7 @@ static int script_decoder_open(void **decoder, void *model, struct kodama_error 
     mutex_lock(&script.mutex);
     bool allowed = script.n_open < script.n_open_allowed;
     if (allowed) script.n_open++;
+    condition_broadcast(&script.changed);
     mutex_unlock(&script.mutex);
     if (!allowed) return error_set(error, KODAMA_ERR_MEMORY, "no more decoders");
     *decoder = malloc(1); /* so that a leak is seen */

@@ -162,6 +162,24 @@ static void conversations_are_decoded_side_by_side(void **state)
     kodama_model_close(model);
 }
 
+static void a_spare_decoder_is_loaded_while_the_others_are_in_use(void **state)
+{
+    (void)state;
+    script_reset();
+    struct kodama_model *model = open_script(3);
+    struct client client;
+    client_open(&client, model);
+    decode_seat_hear(client.seat, 1, 3200);
+    script_await(&script.n_open, 2);
+    await(&client, &client.n_partials, 1);
+    decode_seat_submit_early(client.seat, job(1));
+    script_await(&script.n_decoded, 1);
+    decode_seat_discard(client.seat);
+    script_await(&script.n_open, 2);
+    client_close(&client);
+    kodama_model_close(model);
+}
+
 static void partials_are_shed_while_finals_keep_the_decoder(void **state)
 {
     (void)state;
@@ -396,6 +414,7 @@ int main(void)
         cmocka_unit_test(finals_of_one_conversation_run_in_order_and_build_on_each_other),
         cmocka_unit_test(nobody_waits_behind_the_backlog_of_another),
         cmocka_unit_test(conversations_are_decoded_side_by_side),
+        cmocka_unit_test(a_spare_decoder_is_loaded_while_the_others_are_in_use),
         cmocka_unit_test(partials_are_shed_while_finals_keep_the_decoder),
         cmocka_unit_test(a_lease_is_revoked_for_a_final_and_taken_up_again),
         cmocka_unit_test(a_late_lease_is_not_begun),
