@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -325,6 +326,22 @@ static int open_model(struct listen *listen)
     return EXIT_FAILED;
 }
 
+/* Creating the transcript must not empty the recording. */
+static int check_saved(const struct listen *listen)
+{
+    const struct invocation *invocation = listen->invocation;
+    struct stat saved, heard;
+    if (!listen->options->save || stat(listen->options->save, &saved) < 0) return EXIT_DONE;
+    for (size_t i = 0; i < invocation->n_operands; i++) {
+        if (stat(invocation->operands[i], &heard) < 0) continue;
+        if (saved.st_dev != heard.st_dev || saved.st_ino != heard.st_ino) continue;
+        complain("listen", "--save names the recording %s itself; name another file",
+                 invocation->operands[i]);
+        return EXIT_USAGE;
+    }
+    return EXIT_DONE;
+}
+
 static int open_saved(struct listen *listen)
 {
     const char *path = listen->options->save;
@@ -378,8 +395,10 @@ static int start(struct listen *listen)
 static int open_all(struct listen *listen)
 {
     struct kodama_source *source;
-    int code = input_open(&source, listen->invocation, &listen->options->input, listen->paced,
-                          &listen->log);
+    int code = check_saved(listen);
+    if (code != EXIT_DONE) return code;
+    code = input_open(&source, listen->invocation, &listen->options->input, listen->paced,
+                      &listen->log);
     if (code != EXIT_DONE) return code;
     code = open_model(listen);
     if (code != EXIT_DONE) {

@@ -135,6 +135,18 @@ check "after SIGINT the saved file is not empty" [ -s "$scratch/live.srt" ]
 check "SIGTERM ends with 143" signalled TERM 143
 check "after SIGTERM the saved file is well formed" words srt "$scratch/live.srt"
 
+# A pipe that stays open and silent: nothing wakes a reader there but the signal.
+mkfifo "$scratch/pipe"
+"$KODAMA" listen --rate=16000 - < "$scratch/pipe" > "$scratch/out" 2> "$scratch/err" &
+pid=$!
+exec 9> "$scratch/pipe"
+sleep 2
+kill -s INT $pid
+code=0
+wait $pid || code=$?
+exec 9>&-
+check "SIGINT ends waiting for a silent pipe" [ $code -eq 130 ]
+
 {
     code=0
     "$KODAMA" listen --fast --format=json "$speech" 2> "$scratch/err" || code=$?
