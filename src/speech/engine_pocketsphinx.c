@@ -26,6 +26,8 @@ enum {
      * mean of an earlier utterance, or of none, makes poor partials (see bench/recognition). */
     ANEW_FIRST = ENGINE_RATE_HZ,
     ANEW_LAST = 5 * ENGINE_RATE_HZ / 2,
+    /* Shorter ones have no words, and those below five frames end the program in 5.1.1. */
+    SHORTEST = ENGINE_RATE_HZ / 10,
     PATH_BYTES = 1024,
     GRAMMAR_BYTES_MAX = 1 << 20,
     /* Limits that halve the cost and change no word of Debian's test data. */
@@ -394,7 +396,7 @@ static int take_words(struct decoder *decoder, size_t n_samples, struct engine_r
          * always at the utterance's beginning. */
         if (first) base = begin;
         first = false;
-        if (!word || word[0] == '<' || word[0] == '[' || word[0] == '+') continue;
+        if (!word || strchr("<[+(", word[0])) continue; /* "(NULL)": a grammar's empty step */
         size_t from = (size_t)(begin - base) * ENGINE_HOP;
         size_t to = (size_t)(end - base + 1) * ENGINE_HOP;
         if (to > n_samples) to = n_samples;
@@ -415,6 +417,10 @@ static int sphinx_decode(void *opaque, const float *samples, size_t n_samples,
     *result = (struct engine_result){0};
     /* PocketSphinx cannot be interrupted inside an utterance: this is the only look. */
     if (atomic_load_explicit(cancel, memory_order_relaxed)) return KODAMA_ERR_CANCELLED;
+    if (n_samples < SHORTEST) {
+        return engine_result_join(result) ? KODAMA_OK
+                                          : error_set(error, KODAMA_ERR_MEMORY, "out of memory");
+    }
     reset(decoder, context);
     int16_t *pcm = memory_array(n_samples, sizeof *pcm);
     if (!pcm) return error_set(error, KODAMA_ERR_MEMORY, "out of memory for an utterance");
