@@ -1,11 +1,13 @@
 #define _GNU_SOURCE
 /* kodama doctor: what this machine can do, what is missing, and how to get it. */
 #include <jansson.h>
+#include <linux/membarrier.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -133,7 +135,7 @@ static void examine_ring(struct examination *found)
     if (kodama_ring_create(&ring, &config, &error) < 0) {
         add_problem(found,
                     "allow shared memory mappings (memfd_create, mmap) for this process, and look "
-                    "at its limit of address space: ulimit -v",
+                    "at its limits of address space and file size: ulimit -v -f",
                     "a ring cannot be created: %s", error.message);
     }
     found->ring = ring != NULL;
@@ -253,6 +255,10 @@ static void add_machine(struct text *page)
                         (unsigned long long)lock.rlim_cur / 1024);
         }
     }
+    bool fences = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0) > 0;
+    text_printf(page, "%-11s %s\n", "membarrier",
+                fences ? "there: writing costs nothing while nobody waits"
+                       : "missing: every write pays for a full fence");
     struct screen screen;
     if (!screen_open(&screen, STDOUT_FILENO)) {
         text_printf(page, "%-11s none here: captions would be plain lines\n", "terminal");

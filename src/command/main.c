@@ -67,8 +67,10 @@ static int run_option(const char *word)
 int main(int n_words, char **words)
 {
     output_claim_standard();
-    /* A reader that has gone away is an error of write(), not the end. */
+    /* A reader that has gone away, or a file that may not grow, is an error of write(), not the
+     * end. */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     /* Widths of characters follow the locale; numbers are written the same everywhere. */
     setlocale(LC_CTYPE, "");
 

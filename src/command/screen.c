@@ -192,6 +192,7 @@ static void add_status(struct rows *rows)
 static void add_home(struct screen *screen)
 {
     size_t rows = 0;
+    if (atomic_exchange(&screen->displaced, false)) screen->n_painted = 0;
     for (size_t i = 0; i < screen->n_painted; i++) {
         size_t columns = screen->painted[i];
         rows += columns == 0 ? 1 : (columns + screen->width - 1) / screen->width;
@@ -367,6 +368,7 @@ void screen_restore(void *user)
     if (screen->fd < 0) return;
     ssize_t n = write(screen->fd, order, sizeof order - 1);
     (void)n;
+    atomic_store(&screen->displaced, true);
 }
 
 void screen_close(struct screen *screen)

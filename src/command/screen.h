@@ -7,6 +7,7 @@
 #define COMMAND_SCREEN_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,7 +41,8 @@ struct screen {
     size_t painted[SCREEN_ROWS_MAX]; /* columns of each row that is on the screen */
     size_t n_painted;
     size_t width, height;
-    bool failed; /* the terminal is gone */
+    bool failed;            /* the terminal is gone */
+    _Atomic bool displaced; /* set without the lock: others wrote below what is painted */
 };
 
 /**
@@ -77,7 +79,8 @@ void screen_note(struct screen *screen, const char *command, const char *format,
 /** Paint again, after a resize or when the program was suspended. */
 void screen_refresh(struct screen *screen);
 
-/** Leave the terminal in order; for the end of the program by a signal. Takes no lock. */
+/** Leave the terminal in order, for the end or the suspension of the program by a signal. Takes no
+ * lock. */
 void screen_restore(void *screen);
 
 /** How much is done, for a status line: "━━━━━━────  0:42 of 1:00  70 %"; only the time when the

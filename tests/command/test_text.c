@@ -1,11 +1,14 @@
 /* The parts of the command that put text together: columns, suggestions, subtitles, messages. */
 #include "support/support.h"
 
+#include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command/columns.h"
@@ -228,6 +231,31 @@ static void a_failed_output_is_remembered(void **state)
     assert_string_equal(error_words(output.error), "no such file or directory");
 }
 
+static void a_file_that_cannot_grow_ends_where_it_was_whole(void **state)
+{
+    (void)state;
+    char block[600];
+    struct rlimit before;
+    struct output output;
+    const char *path = test_scratch(".limited");
+    memset(block, 'a', sizeof block);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_true(output_create(&output, path));
+    signal(SIGXFSZ, SIG_IGN);
+    struct rlimit limit = {.rlim_cur = 1000, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    bool first = output_write(&output, block, sizeof block);
+    bool second = output_write(&output, block, sizeof block);
+    setrlimit(RLIMIT_FSIZE, &before);
+    struct stat file;
+    assert_true(first);
+    assert_false(second);
+    assert_int_equal(output.error, EFBIG);
+    assert_int_equal(stat(path, &file), 0);
+    assert_int_equal(file.st_size, 600);
+    assert_false(output_close(&output));
+}
+
 static void times_are_written_as_people_do(void **state)
 {
     (void)state;
@@ -253,6 +281,7 @@ int main(void)
         cmocka_unit_test(messages_are_the_protocols),
         cmocka_unit_test(extensions_choose_the_format),
         cmocka_unit_test(a_failed_output_is_remembered),
+        cmocka_unit_test(a_file_that_cannot_grow_ends_where_it_was_whole),
         cmocka_unit_test(times_are_written_as_people_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
