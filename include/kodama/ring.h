@@ -288,7 +288,8 @@ struct kodama_cursor_config {
     enum kodama_start start;   /**< where to begin */
     uint64_t start_position;   /**< with KODAMA_START_AT */
     uint64_t watermark_frames; /**< be woken when this many frames can be read; 0 and 1: any */
-    uint32_t spin_ns;          /**< look again for so long before parking; 0: park at once */
+    uint32_t spin_ns;          /**< look again, every 1 to 5 us, for so long before parking; 0: park
+                                    at once */
 };
 #define KODAMA_CURSOR_CONFIG_INIT                   \
     {                                               \

@@ -15,8 +15,10 @@
 /* How long to look again when a writer was caught by the close in the middle of a write. */
 #define LAST_WRITE_NAP_NS UINT64_C(20000)
 
-/* Longest time between two looks of a spinning reader, in pauses: about a microsecond. */
-#define SPIN_PAUSES_MAX 64
+/* Pauses between two looks of a spinning reader: from one microsecond to about five. Looking more
+ * often takes the line of the head from the writer for every block: see bench/ring, copying. */
+#define SPIN_PAUSES_MIN 64
+#define SPIN_PAUSES_MAX 256
 
 static void count_wake(struct kodama_ring *ring)
 {
@@ -116,7 +118,7 @@ static bool reached_or_over(struct kodama_cursor *cursor, uint64_t target)
 static bool spin(struct kodama_cursor *cursor, uint64_t target, uint64_t deadline_ns)
 {
     uint64_t end = ring_min(clock_now_ns() + cursor->spin_ns, deadline_ns);
-    unsigned n_pauses = 1;
+    unsigned n_pauses = SPIN_PAUSES_MIN;
     do {
         for (unsigned i = 0; i < n_pauses; i++) park_relax();
         if (n_pauses < SPIN_PAUSES_MAX) n_pauses *= 2;
