@@ -1,6 +1,6 @@
 /*
- * Sources: something that writes frames into a ring. A file, standard input; later applications,
- * microphones, the whole system.
+ * Sources: something that writes frames into a ring. A file, standard input, generators; later
+ * applications, microphones, the whole system.
  *
  * A source is opened closed-handed: it knows its native format but moves nothing until a stream
  * starts it.
@@ -19,24 +19,70 @@
 
 struct kodama_source;
 
+/** What the source "null" can do wrong. */
+enum kodama_fault_kind {
+    /** `length_frames` are lost: silence of that length, one KODAMA_MARK_GAP, in time when the
+     * frame after it is due. */
+    KODAMA_FAULT_GAP = 1,
+    /** Nothing comes for `stall_ms`, then all that is late at once (paced), or just the next frame
+     * (not paced). No frame is lost. */
+    KODAMA_FAULT_STALL,
+    /** `length_frames` come at once, ahead of their time, then nothing until time has caught up. */
+    KODAMA_FAULT_BURST,
+    /** The source is gone for `length_frames`: silence goes on in periods of 10 ms, each with a
+     * KODAMA_MARK_GAP; all of it counts as one gap. KODAMA_MARK_CLOCK stands where it goes and
+     * where it comes back. */
+    KODAMA_FAULT_VANISH,
+    /** The source changes its format: it ends with KODAMA_ERR_FORMAT, as a ring has only one. */
+    KODAMA_FAULT_FORMAT,
+    /** From here on the source's clock is faster by `drift_ppm` (slower when negative) than the
+     * monotonic one: the KODAMA_MARK_TIME marks show it, and the pace when paced. */
+    KODAMA_FAULT_DRIFT,
+};
+
+/** One fault of the source "null". */
+struct kodama_fault {
+    enum kodama_fault_kind kind;
+    uint64_t position;      /**< frame at which it happens */
+    uint64_t length_frames; /**< gap, burst, vanish: 1 or more; other faults: 0 */
+    uint32_t stall_ms;      /**< stall */
+    double drift_ppm;       /**< drift, -100000..100000 */
+};
+
 struct kodama_source_config {
     size_t size; /**< sizeof this struct, set by KODAMA_SOURCE_CONFIG_INIT */
     /** Files played one after the other as one timeline (source "file"); their rate and channels
      * must agree. Where sample types differ, all of it becomes f32. */
     const char *const *paths;
     size_t n_paths;
-    bool paced; /**< "file": one second of audio a second, as if it were live; else as fast as it is
-                   read */
+    bool paced; /**< "file", generators, "null": one second of audio a second, as if it were live;
+                   else as fast as it is read */
     /** "stdin": the format of raw PCM; sample 0 = detect a WAV header and refuse anything else. The
      * header is read when the source is opened, which waits for it; a signal that the application
-     * handles ends that wait with KODAMA_ERR_CANCELLED. */
+     * handles ends that wait with KODAMA_ERR_CANCELLED.
+     * Generators ("tone", "noise", "silence") and "null": what they make; members that are 0 become
+     * f32, 48000 Hz, 1 channel. */
     struct kodama_format format;
     int descriptor;               /**< "stdin": the descriptor to read, 0 as a rule; borrowed */
     const struct kodama_log *log; /**< may be NULL */
+    double frequency_hz;          /**< "tone": 0 to half the rate; 1000 by default */
+    double amplitude; /**< "tone", "noise", "null": the peak, 0..1; 0.5 by default, -6 dBFS */
+    /** "noise", "null": which noise. A sample is uniform in [-amplitude, amplitude) and a function
+     * of seed, place and channel alone: every run and every cutting into blocks gives the same. */
+    uint64_t seed;
+    uint64_t length_frames; /**< generators, "null": how many frames; 0: without end */
+    /** Generators, "null": behave as a device, which cannot be held back: lossless cursors are
+     * refused and slow readers lose frames. One that is not paced then runs as fast as a core can.
+     */
+    bool live;
+    /** "null": what goes wrong, in order of position, none inside the length of another; copied.
+     * Without faults it is "noise" with a KODAMA_MARK_TIME every second. */
+    const struct kodama_fault *faults;
+    size_t n_faults;
 };
-#define KODAMA_SOURCE_CONFIG_INIT                   \
-    {                                               \
-        .size = sizeof(struct kodama_source_config) \
+#define KODAMA_SOURCE_CONFIG_INIT                                                             \
+    {                                                                                         \
+        .size = sizeof(struct kodama_source_config), .frequency_hz = 1000.0, .amplitude = 0.5 \
     }
 
 /** Counters of a source since it was opened; exact, read without a lock. */
@@ -55,7 +101,8 @@ struct kodama_source_stats {
  * Open a source by name.
  *
  * @param[out] source  owned by the caller until a stream takes it; NULL on error
- * @param name         "file" or "stdin"; kodama_source_name() lists them
+ * @param name         "file", "stdin", "tone", "noise", "silence", "null";
+ * kodama_source_name() lists them
  * @param config       borrowed for the call (log for the source's life)
  * @param[out] error   may be NULL
  * @return KODAMA_OK, KODAMA_ERR_NOT_FOUND (no such source or file), KODAMA_ERR_PERMISSION,
@@ -75,7 +122,8 @@ KODAMA_API void kodama_source_close(struct kodama_source *source);
  */
 KODAMA_API struct kodama_format kodama_source_format(const struct kodama_source *source);
 
-/** Whether the source cannot be held back: true for devices, false for files and pipes. */
+/** Whether the source cannot be held back: true for devices, false for files and pipes; generators
+ * are as configured. */
 KODAMA_API bool kodama_source_is_live(const struct kodama_source *source);
 
 /** Frames that the source will deliver in all, or -1 when it cannot know (a pipe, a device). */

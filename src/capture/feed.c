@@ -8,13 +8,6 @@
 #include "base/memory.h"
 #include "base/waitable.h"
 
-static void count(_Atomic uint64_t *counter, uint64_t n)
-{
-    /* One writer: no read-modify-write is needed. */
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
-                          memory_order_relaxed);
-}
-
 /* The monotonic time at which frame `position` is due. */
 static uint64_t due_ns(const struct feed *feed, uint64_t position)
 {
@@ -44,13 +37,13 @@ static bool write_block(struct feed *feed, size_t n_frames)
                                         n_frames - done, timeout_ns);
         if (n > 0) {
             done += (size_t)n;
-            count(&source->counters.frames, (uint64_t)n);
+            source_count(&source->counters.frames, (uint64_t)n);
         } else if (n != KODAMA_ERR_FULL && n != KODAMA_ERR_TIMEOUT) {
             return false;
         }
         if (done < n_frames && timeout_ns == 0) {
             /* A source that may go as fast as it is read is meant to be held up. */
-            if (feed->paced) count(&source->counters.overruns, 1);
+            if (feed->paced) source_count(&source->counters.overruns, 1);
             timeout_ns = KODAMA_FOREVER;
         }
     }

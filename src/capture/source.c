@@ -9,10 +9,16 @@
 #include "base/memory.h"
 
 /* One line per backend. */
+/* clang-format off */
 static const struct source_ops *const backends[] = {
     &source_file_ops,
     &source_stdin_ops,
+    &source_tone_ops,
+    &source_noise_ops,
+    &source_silence_ops,
+    &source_null_ops,
 };
+/* clang-format on */
 
 enum { N_BACKENDS = sizeof backends / sizeof backends[0] };
 
@@ -58,6 +64,7 @@ int kodama_source_open(struct kodama_source **source, const char *name,
     opened->ops = ops;
     opened->log = config->log;
     opened->length = -1;
+    opened->live = ops->live;
     int status = ops->open(opened, config, error);
     if (status < 0) {
         free(opened);
@@ -81,7 +88,7 @@ struct kodama_format kodama_source_format(const struct kodama_source *source)
 
 bool kodama_source_is_live(const struct kodama_source *source)
 {
-    return source->ops->live;
+    return source->live;
 }
 
 int64_t kodama_source_length(const struct kodama_source *source)

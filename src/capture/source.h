@@ -13,7 +13,7 @@
 /** A backend. All members are mandatory unless marked optional. */
 struct source_ops {
     const char *name;
-    bool live;
+    bool live; /* as a rule; open may set source->live */
     /** Prepare; sets source->format, source->length and source->state. */
     int (*open)(struct kodama_source *source, const struct kodama_source_config *config,
                 struct kodama_error *error);
@@ -36,6 +36,7 @@ struct kodama_source {
     const struct source_ops *ops; /* immutable */
     struct kodama_format format;  /* immutable after open */
     int64_t length;               /* immutable after open; -1 unknown */
+    bool live;                    /* immutable after open; ops->live unless open sets another */
     const struct kodama_log *log; /* immutable */
     void *state;                  /* the backend's */
     struct kodama_writer writer;  /* backend's thread only, between start and stop */
@@ -60,10 +61,21 @@ int source_start(struct kodama_source *source, struct kodama_ring *ring,
  * freed by closing the ring before. */
 void source_stop(struct kodama_source *source);
 
+/** For backends: add to a counter. It has one writer, so no read-modify-write is needed. */
+static inline void source_count(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
 /** For backends: the data has ended. */
 void source_ended(struct kodama_source *source, int status, const struct kodama_error *error);
 
 extern const struct source_ops source_file_ops;
 extern const struct source_ops source_stdin_ops;
+extern const struct source_ops source_tone_ops;
+extern const struct source_ops source_noise_ops;
+extern const struct source_ops source_silence_ops;
+extern const struct source_ops source_null_ops;
 
 #endif

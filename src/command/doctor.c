@@ -78,6 +78,10 @@ static void examine_backends(struct examination *found)
     } known[] = {
         {"file", "recordings, paced in real time or as fast as they are read"},
         {"stdin", "standard input: a WAV stream or raw sound"},
+        {"tone", "a sine, for tests"},
+        {"noise", "white noise, the same in every run"},
+        {"silence", "silence, marked as such"},
+        {"null", "noise with faults on demand, for tests"},
     };
     for (size_t i = 0; kodama_source_name(i); i++) {
         struct finding *finding = add_finding(&found->backends, kodama_source_name(i));

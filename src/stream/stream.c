@@ -147,7 +147,7 @@ static int prepare(struct kodama_stream *stream, const struct kodama_stream_conf
                    struct kodama_error *error)
 {
     struct kodama_format format = stream->source->format;
-    bool live = stream->source->ops->live;
+    bool live = stream->source->live;
     struct kodama_ring_config ring = KODAMA_RING_CONFIG_INIT;
     ring.format = format;
     ring.capacity_seconds = config->ring_seconds > 0.0 ? config->ring_seconds : 2.0;

@@ -34,7 +34,9 @@ static void sources_are_listed_and_others_are_refused_by_name(void **state)
     assert_int_equal(kodama_source_open(&source, "theremin", &config, &error),
                      KODAMA_ERR_NOT_FOUND);
     assert_null(source);
-    assert_string_equal(error.message, "there is no source \"theremin\"; there are: file, stdin");
+    assert_string_equal(
+        error.message,
+        "there is no source \"theremin\"; there are: file, stdin, tone, noise, silence, null");
     assert_int_equal(kodama_source_open(&source, "file", NULL, NULL), KODAMA_ERR_ARGUMENT);
     assert_int_equal(kodama_source_open(&source, NULL, &config, NULL), KODAMA_ERR_ARGUMENT);
     assert_int_equal(kodama_source_open(NULL, "file", &config, NULL), KODAMA_ERR_ARGUMENT);

@@ -1,0 +1,41 @@
+/* The source "silence": silence that says that it is silence. */
+#include "capture/source_generator.h"
+
+/* One mark a second rather than one a block, so that a lane of marks reaches as far back as the
+ * longest ring. It is published before its frames: one that is stopped within the second has
+ * promised more than came. */
+static int64_t silence_read(void *state, void *frames, size_t max_frames,
+                            struct kodama_error *error)
+{
+    struct generator *generator = state;
+    struct kodama_source *source = generator->source;
+    uint64_t second = source->format.rate_hz, position = generator->position;
+    uint64_t to_second = second - position % second;
+    if (to_second < max_frames) max_frames = (size_t)to_second;
+    int64_t n = generator_read(generator, frames, max_frames, error);
+    if (n <= 0) return n;
+    if (position % second == 0) {
+        uint64_t left = generator->end - position;
+        struct kodama_mark mark = {.position = kodama_ring_position(source->writer.ring),
+                                   .length = left < second ? left : second,
+                                   .flags = KODAMA_MARK_SILENT};
+        kodama_writer_mark(&source->writer, &mark);
+    }
+    source_count(&source->counters.silent_frames, (uint64_t)n);
+    return n;
+}
+
+static int silence_open(struct kodama_source *source, const struct kodama_source_config *config,
+                        struct kodama_error *error)
+{
+    return generator_open(source, config, NULL, silence_read, error);
+}
+
+const struct source_ops source_silence_ops = {
+    .name = "silence",
+    .live = false,
+    .open = silence_open,
+    .start = generator_start,
+    .stop = generator_stop,
+    .close = generator_close,
+};
