@@ -1,6 +1,6 @@
 /*
- * Sources: something that writes frames into a ring. A file, standard input, generators; later
- * applications, microphones, the whole system.
+ * Sources: something that writes frames into a ring. A file, standard input, generators, a mix of
+ * others; later applications, microphones, the whole system.
  *
  * A source is opened closed-handed: it knows its native format but moves nothing until a stream
  * starts it.
@@ -49,6 +49,12 @@ struct kodama_fault {
     double drift_ppm;       /**< drift, -100000..100000 */
 };
 
+/** One input of the source "mix". */
+struct kodama_mix_input {
+    struct kodama_source *source; /**< opened; any kind, a mix too */
+    double gain;                  /**< factor, 1: as it is; 0: nothing of it; any finite number */
+};
+
 struct kodama_source_config {
     size_t size; /**< sizeof this struct, set by KODAMA_SOURCE_CONFIG_INIT */
     /** Files played one after the other as one timeline (source "file"); their rate and channels
@@ -61,7 +67,9 @@ struct kodama_source_config {
      * header is read when the source is opened, which waits for it; a signal that the application
      * handles ends that wait with KODAMA_ERR_CANCELLED.
      * Generators ("tone", "noise", "silence") and "null": what they make; members that are 0 become
-     * f32, 48000 Hz, 1 channel. */
+     * f32, 48000 Hz, 1 channel.
+     * "mix": what it becomes; members that are 0 become f32, the rate of the inputs, the most
+     * channels that an input has. */
     struct kodama_format format;
     int descriptor;               /**< "stdin": the descriptor to read, 0 as a rule; borrowed */
     const struct kodama_log *log; /**< may be NULL */
@@ -79,6 +87,11 @@ struct kodama_source_config {
      * Without faults it is "noise" with a KODAMA_MARK_TIME every second. */
     const struct kodama_fault *faults;
     size_t n_faults;
+    /** "mix": what is mixed; the sources are taken on success and the caller's still on error.
+     * Their rates must agree; channels are the same, or mono on either side (mono goes into every
+     * channel, the mean of the channels into mono). */
+    const struct kodama_mix_input *inputs;
+    size_t n_inputs; /**< 1..64 */
 };
 #define KODAMA_SOURCE_CONFIG_INIT                                                             \
     {                                                                                         \
@@ -101,7 +114,7 @@ struct kodama_source_stats {
  * Open a source by name.
  *
  * @param[out] source  owned by the caller until a stream takes it; NULL on error
- * @param name         "file", "stdin", "tone", "noise", "silence", "null";
+ * @param name         "file", "stdin", "tone", "noise", "silence", "null" or "mix";
  * kodama_source_name() lists them
  * @param config       borrowed for the call (log for the source's life)
  * @param[out] error   may be NULL
@@ -123,7 +136,7 @@ KODAMA_API void kodama_source_close(struct kodama_source *source);
 KODAMA_API struct kodama_format kodama_source_format(const struct kodama_source *source);
 
 /** Whether the source cannot be held back: true for devices, false for files and pipes; generators
- * are as configured. */
+ * are as configured, and a mix is live when one of its inputs is. */
 KODAMA_API bool kodama_source_is_live(const struct kodama_source *source);
 
 /** Frames that the source will deliver in all, or -1 when it cannot know (a pipe, a device). */

@@ -17,6 +17,7 @@ static const struct source_ops *const backends[] = {
     &source_noise_ops,
     &source_silence_ops,
     &source_null_ops,
+    &source_mix_ops,
 };
 /* clang-format on */
 

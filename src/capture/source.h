@@ -77,5 +77,6 @@ extern const struct source_ops source_tone_ops;
 extern const struct source_ops source_noise_ops;
 extern const struct source_ops source_silence_ops;
 extern const struct source_ops source_null_ops;
+extern const struct source_ops source_mix_ops;
 
 #endif

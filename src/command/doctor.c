@@ -82,6 +82,7 @@ static void examine_backends(struct examination *found)
         {"noise", "white noise, the same in every run"},
         {"silence", "silence, marked as such"},
         {"null", "noise with faults on demand, for tests"},
+        {"mix", "several sources as one"},
     };
     for (size_t i = 0; kodama_source_name(i); i++) {
         struct finding *finding = add_finding(&found->backends, kodama_source_name(i));

@@ -36,7 +36,7 @@ static void sources_are_listed_and_others_are_refused_by_name(void **state)
     assert_null(source);
     assert_string_equal(
         error.message,
-        "there is no source \"theremin\"; there are: file, stdin, tone, noise, silence, null");
+        "there is no source \"theremin\"; there are: file, stdin, tone, noise, silence, null, mix");
     assert_int_equal(kodama_source_open(&source, "file", NULL, NULL), KODAMA_ERR_ARGUMENT);
     assert_int_equal(kodama_source_open(&source, NULL, &config, NULL), KODAMA_ERR_ARGUMENT);
     assert_int_equal(kodama_source_open(NULL, "file", &config, NULL), KODAMA_ERR_ARGUMENT);

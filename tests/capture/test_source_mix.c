@@ -1,0 +1,367 @@
+/* Tests of the source "mix": the sum of its inputs, frame for frame, whatever happens to them. */
+#include "capture/collect.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "audio/convert.h"
+#include "capture/source_generator.h"
+
+enum { RATE = 16000 };
+
+/* A null source: noise of its own seed at full scale; borrowed faults. */
+static struct kodama_source *noise(uint64_t seed, uint32_t channels, uint64_t length_frames,
+                                   const struct kodama_fault *faults, size_t n_faults)
+{
+    struct kodama_source_config config = KODAMA_SOURCE_CONFIG_INIT;
+    config.format = (struct kodama_format){.rate_hz = RATE, .channels = channels};
+    config.seed = seed;
+    config.amplitude = 1.0;
+    config.length_frames = length_frames;
+    config.faults = faults;
+    config.n_faults = n_faults;
+    struct kodama_source *source;
+    assert_int_equal(kodama_source_open(&source, "null", &config, NULL), KODAMA_OK);
+    return source;
+}
+
+static struct kodama_source *open_mix(const struct kodama_mix_input *inputs, size_t n_inputs,
+                                      struct kodama_format format)
+{
+    struct kodama_source_config config = KODAMA_SOURCE_CONFIG_INIT;
+    config.inputs = inputs;
+    config.n_inputs = n_inputs;
+    config.format = format;
+    struct kodama_source *source;
+    struct kodama_error error = {0};
+    if (kodama_source_open(&source, "mix", &config, &error) < 0) fail_msg("%s", error.message);
+    return source;
+}
+
+static const struct kodama_format usual = {0};
+
+static void a_mix_is_the_sum_of_its_inputs_to_the_sample(void **state)
+{
+    (void)state;
+    enum { N = 50021 };
+    static const double gains[] = {1.0, -0.5, 0.25, 0.0};
+    struct kodama_mix_input inputs[4];
+    for (size_t i = 0; i < 4; i++) {
+        inputs[i] = (struct kodama_mix_input){.source = noise(i, 2, N, NULL, 0), .gain = gains[i]};
+    }
+    struct kodama_source *mix = open_mix(inputs, 4, usual);
+    assert_int_equal(kodama_source_length(mix), N);
+    assert_int_equal(kodama_source_format(mix).channels, 2);
+    assert_false(kodama_source_is_live(mix));
+    struct collect collect;
+    collect_start(&collect, mix, 0.05);
+    size_t n;
+    float *frames = (void *)collect_all(&collect, &n);
+    assert_int_equal(n, N);
+    for (size_t i = 0; i < 2 * n; i++) {
+        float wanted = 0.0f;
+        for (size_t j = 0; j < 4; j++) wanted += (float)gains[j] * generator_noise_sample(j, i);
+        assert_true(frames[i] == wanted);
+    }
+    collect_end(&collect);
+    assert_int_equal(collect.status, KODAMA_OK);
+    free(frames);
+}
+
+static void what_is_too_loud_is_clipped_on_conversion_only(void **state)
+{
+    (void)state;
+    enum { N = 5000 };
+    struct kodama_mix_input inputs[] = {{noise(1, 1, N, NULL, 0), 2.0},
+                                        {noise(2, 1, N, NULL, 0), 1.0}};
+    struct kodama_format s16 = {.sample = KODAMA_SAMPLE_S16};
+    struct collect collect;
+    collect_start(&collect, open_mix(inputs, 2, s16), 0.1);
+    size_t n, n_clipped = 0;
+    int16_t *frames = (void *)collect_all(&collect, &n);
+    assert_int_equal(n, N);
+    for (size_t i = 0; i < n; i++) {
+        float sum = 2.0f * generator_noise_sample(1, i) + generator_noise_sample(2, i);
+        int16_t wanted;
+        convert_from_float(KODAMA_SAMPLE_S16, &sum, &wanted, 1);
+        assert_int_equal(frames[i], wanted);
+        if (sum > 1.0f || sum < -1.0f) {
+            n_clipped++;
+            assert_int_equal(frames[i], sum > 0.0f ? 32767 : -32768);
+        }
+    }
+    assert_true(n_clipped > 1000);
+    collect_end(&collect);
+    free(frames);
+}
+
+static void mono_goes_into_every_channel_and_the_mean_into_mono(void **state)
+{
+    (void)state;
+    enum { N = 3000 };
+    struct kodama_mix_input up[] = {{noise(1, 1, N, NULL, 0), 1.0}, {noise(2, 2, N, NULL, 0), 1.0}};
+    struct collect collect;
+    collect_start(&collect, open_mix(up, 2, usual), 0.1);
+    size_t n;
+    float *frames = (void *)collect_all(&collect, &n);
+    assert_int_equal(n, N);
+    for (size_t i = 0; i < 2 * n; i++) {
+        assert_true(frames[i] == generator_noise_sample(1, i / 2) + generator_noise_sample(2, i));
+    }
+    collect_end(&collect);
+    free(frames);
+
+    struct kodama_mix_input down[] = {{noise(1, 1, N, NULL, 0), 1.0},
+                                      {noise(2, 2, N, NULL, 0), 1.0}};
+    struct kodama_format mono = {.channels = 1};
+    collect_start(&collect, open_mix(down, 2, mono), 0.1);
+    frames = (void *)collect_all(&collect, &n);
+    assert_int_equal(n, N);
+    for (size_t i = 0; i < n; i++) {
+        float mean = (generator_noise_sample(2, 2 * i) + generator_noise_sample(2, 2 * i + 1)) / 2;
+        assert_true(frames[i] == generator_noise_sample(1, i) + mean);
+    }
+    collect_end(&collect);
+    free(frames);
+}
+
+static void an_input_that_ends_early_is_silence_and_the_mix_ends_with_the_last(void **state)
+{
+    (void)state;
+    struct kodama_mix_input inputs[] = {{noise(1, 1, 777, NULL, 0), 1.0},
+                                        {noise(2, 1, 12345, NULL, 0), 1.0},
+                                        {noise(3, 1, 1, NULL, 0), 1.0}};
+    struct kodama_source *mix = open_mix(inputs, 3, usual);
+    assert_int_equal(kodama_source_length(mix), 12345);
+    struct collect collect;
+    collect_start(&collect, mix, 0.1);
+    size_t n;
+    float *frames = (void *)collect_all(&collect, &n);
+    assert_int_equal(n, 12345);
+    for (size_t i = 0; i < n; i++) {
+        float wanted = i < 777 ? generator_noise_sample(1, i) : 0.0f;
+        wanted += generator_noise_sample(2, i);
+        if (i < 1) wanted += generator_noise_sample(3, i);
+        assert_true(frames[i] == wanted);
+    }
+    collect_end(&collect);
+    free(frames);
+}
+
+static void gaps_of_every_input_are_counted_and_marked_in_place(void **state)
+{
+    (void)state;
+    static const struct kodama_fault first[] = {
+        {.kind = KODAMA_FAULT_GAP, .position = 1000, .length_frames = 500},
+        {.kind = KODAMA_FAULT_GAP, .position = 5000, .length_frames = 1}};
+    static const struct kodama_fault second[] = {
+        {.kind = KODAMA_FAULT_GAP, .position = 900, .length_frames = 200},
+        {.kind = KODAMA_FAULT_VANISH, .position = 4990, .length_frames = 330}};
+    struct kodama_mix_input inputs[] = {{noise(1, 1, 10000, first, 2), 1.0},
+                                        {noise(2, 1, 10000, second, 2), 1.0}};
+    struct kodama_source *mix = open_mix(inputs, 2, usual);
+    struct collect collect;
+    collect_start(&collect, mix, 2.0);
+    size_t n;
+    float *frames = (void *)collect_all(&collect, &n);
+    assert_int_equal(n, 10000);
+    for (size_t i = 0; i < n; i++) {
+        bool gap_1 = (i >= 1000 && i < 1500) || i == 5000;
+        bool gap_2 = (i >= 900 && i < 1100) || (i >= 4990 && i < 5320);
+        assert_true(frames[i] == (gap_1 ? 0.0f : generator_noise_sample(1, i)) +
+                                     (gap_2 ? 0.0f : generator_noise_sample(2, i)));
+    }
+    struct kodama_mark marks[16];
+    static const uint64_t wanted[][2] = {{900, 200}, {1000, 500}, {4990, 160},
+                                         {5000, 1},  {5150, 160}, {5310, 10}};
+    int n_marks = kodama_ring_marks(collect.ring, 0, n, marks, 16, NULL), n_gaps = 0;
+    for (int i = 0; i < n_marks; i++) {
+        if (marks[i].flags == KODAMA_MARK_TIME) continue; /* the first input's clock */
+        assert_true(n_gaps < 6 && marks[i].flags == KODAMA_MARK_GAP);
+        assert_int_equal(marks[i].position, wanted[n_gaps][0]);
+        assert_int_equal(marks[i].length, wanted[n_gaps][1]);
+        n_gaps++;
+    }
+    assert_int_equal(n_gaps, 6);
+    struct kodama_source_stats stats;
+    kodama_source_stats(mix, &stats);
+    assert_int_equal(stats.gaps, 4);
+    assert_int_equal(stats.gap_frames, 500 + 1 + 200 + 330);
+    collect_end(&collect);
+    free(frames);
+}
+
+static void an_input_that_fails_is_told_at_the_end_and_the_others_go_on(void **state)
+{
+    (void)state;
+    static const struct kodama_fault fault = {.kind = KODAMA_FAULT_FORMAT, .position = 500};
+    struct kodama_mix_input inputs[] = {{noise(1, 1, 4000, NULL, 0), 1.0},
+                                        {noise(2, 1, 4000, &fault, 1), 1.0}};
+    struct collect collect;
+    collect_start(&collect, open_mix(inputs, 2, usual), 0.1);
+    size_t n;
+    float *frames = (void *)collect_all(&collect, &n);
+    assert_int_equal(n, 4000);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(frames[i] ==
+                    generator_noise_sample(1, i) + (i < 500 ? generator_noise_sample(2, i) : 0.0f));
+    }
+    collect_end(&collect);
+    assert_int_equal(collect.status, KODAMA_ERR_FORMAT);
+    assert_non_null(strstr(collect.error.message, "input 2 of the mix (null)"));
+    free(frames);
+}
+
+static void frames_that_a_live_input_lost_are_gaps_in_their_place(void **state)
+{
+    (void)state;
+    enum { N = 60 * RATE };
+    struct kodama_source_config config = KODAMA_SOURCE_CONFIG_INIT;
+    config.format = (struct kodama_format){.rate_hz = RATE};
+    config.seed = 5;
+    config.length_frames = N;
+    config.live = true; /* and not paced: much faster than anybody can read */
+    config.amplitude = 1.0;
+    struct kodama_mix_input inputs[2] = {{NULL, 1.0}, {noise(6, 1, N, NULL, 0), 1.0}};
+    assert_int_equal(kodama_source_open(&inputs[0].source, "null", &config, NULL), KODAMA_OK);
+    struct kodama_source *mix = open_mix(inputs, 2, usual);
+    assert_true(kodama_source_is_live(mix));
+    struct collect collect;
+    collect_start(&collect, mix, 0.1); /* a ring that holds the mix back all the same */
+    static float block[1600];
+    uint64_t at = 0, lost = 0;
+    for (;;) {
+        int64_t n = kodama_cursor_read(collect.cursor, block, 160, KODAMA_FOREVER, NULL);
+        if (n < 0) {
+            assert_int_equal(n, KODAMA_ERR_CLOSED);
+            break;
+        }
+        for (int64_t i = 0; i < n; i++, at++) {
+            float other = generator_noise_sample(6, at);
+            bool there = block[i] == generator_noise_sample(5, at) + other;
+            assert_true(there || block[i] == other);
+            if (!there) lost++;
+        }
+        struct kodama_source_stats input;
+        do { /* with the first frames read, let the live one go on to its end */
+            clock_sleep_until(clock_now_ns() + (at == 160 ? 1000000 : 0));
+            kodama_source_stats(inputs[0].source, &input);
+        } while (at == 160 && input.frames < N);
+    }
+    assert_int_equal(at, N); /* time-aligned to the end */
+    struct kodama_source_stats stats;
+    kodama_source_stats(mix, &stats);
+    assert_true(lost > 0 && stats.gaps > 0 && stats.gap_frames == lost);
+    collect_end(&collect);
+}
+
+static void mixes_can_be_mixed(void **state)
+{
+    (void)state;
+    struct kodama_mix_input inner[] = {{noise(1, 1, 9000, NULL, 0), 1.0},
+                                       {noise(2, 1, 3000, NULL, 0), 1.0}};
+    struct kodama_mix_input outer[] = {{open_mix(inner, 2, usual), 0.5},
+                                       {noise(3, 1, 5000, NULL, 0), 1.0}};
+    struct collect collect;
+    collect_start(&collect, open_mix(outer, 2, usual), 0.1);
+    size_t n;
+    float *frames = (void *)collect_all(&collect, &n);
+    assert_int_equal(n, 9000);
+    for (size_t i = 0; i < n; i++) {
+        float wanted = generator_noise_sample(1, i);
+        if (i < 3000) wanted += generator_noise_sample(2, i);
+        wanted *= 0.5f;
+        if (i < 5000) wanted += generator_noise_sample(3, i);
+        assert_true(frames[i] == wanted);
+    }
+    collect_end(&collect);
+    free(frames);
+}
+
+static void a_mix_stops_at_once_in_every_state_and_runs_once(void **state)
+{
+    (void)state;
+    static const struct kodama_fault stall = {
+        .kind = KODAMA_FAULT_STALL, .position = 1000, .stall_ms = 3600000};
+    /* One waits for an input that stalls, one for room, one for both. */
+    for (int variant = 0; variant < 3; variant++) {
+        struct kodama_mix_input inputs[] = {
+            {noise(1, 1, 0, variant == 1 ? NULL : &stall, variant == 1 ? 0 : 1), 1.0},
+            {noise(2, 1, 0, NULL, 0), 1.0}};
+        struct kodama_source *mix = open_mix(inputs, 2, usual);
+        assert_int_equal(kodama_source_length(mix), -1);
+        struct collect collect;
+        collect_start(&collect, mix, variant == 2 ? 0.01 : 0.2);
+        clock_sleep_until(clock_now_ns() + 30000000);
+        uint64_t begin = clock_now_ns();
+        kodama_ring_close(collect.ring);
+        source_stop(mix);
+        assert_true(clock_now_ns() - begin < 500000000);
+        struct kodama_ring *ring;
+        struct kodama_ring_config config = KODAMA_RING_CONFIG_INIT;
+        config.format = kodama_source_format(mix);
+        assert_int_equal(kodama_ring_create(&ring, &config, NULL), KODAMA_OK);
+        struct kodama_error error = {0};
+        assert_int_equal(source_start(mix, ring, NULL, NULL, &error), KODAMA_ERR_STATE);
+        assert_non_null(strstr(error.message, "runs once"));
+        kodama_ring_destroy(ring);
+        kodama_cursor_close(collect.cursor);
+        kodama_ring_destroy(collect.ring);
+        kodama_source_close(mix);
+    }
+}
+
+static void a_mix_that_cannot_be_is_refused_and_leaves_the_inputs_alone(void **state)
+{
+    (void)state;
+    struct kodama_source_config config = KODAMA_SOURCE_CONFIG_INIT;
+    config.format = (struct kodama_format){.rate_hz = 44100};
+    struct kodama_source *one = noise(1, 3, 0, NULL, 0), *two = noise(1, 2, 0, NULL, 0), *other;
+    assert_int_equal(kodama_source_open(&other, "tone", &config, NULL), KODAMA_OK);
+    const struct {
+        struct kodama_mix_input inputs[2];
+        size_t n;
+        const char *words;
+        int status;
+    } wrong[] = {
+        {{{one, 1.0}, {other, 1.0}}, 2, "the rates must agree", KODAMA_ERR_FORMAT},
+        {{{one, 1.0}, {two, 1.0}}, 2, "the channels too", KODAMA_ERR_FORMAT},
+        {{{one, 1.0}, {one, 1.0}}, 2, "inputs 1 and 2 are one source", KODAMA_ERR_ARGUMENT},
+        {{{one, 1.0}, {NULL, 1.0}}, 2, "input 2 is missing", KODAMA_ERR_ARGUMENT},
+        {{{one, (double)INFINITY}}, 1, "gain of input 1", KODAMA_ERR_ARGUMENT},
+        {{{one, 1.0}}, 0, "0 inputs", KODAMA_ERR_ARGUMENT},
+        {{{one, 1.0}}, 65, "65 inputs", KODAMA_ERR_ARGUMENT},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct kodama_source_config mix = KODAMA_SOURCE_CONFIG_INIT;
+        mix.inputs = wrong[i].inputs;
+        mix.n_inputs = wrong[i].n;
+        struct kodama_source *source;
+        struct kodama_error error = {0};
+        assert_int_equal(kodama_source_open(&source, "mix", &mix, &error), wrong[i].status);
+        assert_null(source);
+        if (!strstr(error.message, wrong[i].words)) {
+            fail_msg("\"%s\" without \"%s\"", error.message, wrong[i].words);
+        }
+    }
+    kodama_source_close(one);
+    kodama_source_close(two);
+    kodama_source_close(other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_mix_is_the_sum_of_its_inputs_to_the_sample),
+        cmocka_unit_test(what_is_too_loud_is_clipped_on_conversion_only),
+        cmocka_unit_test(mono_goes_into_every_channel_and_the_mean_into_mono),
+        cmocka_unit_test(an_input_that_ends_early_is_silence_and_the_mix_ends_with_the_last),
+        cmocka_unit_test(gaps_of_every_input_are_counted_and_marked_in_place),
+        cmocka_unit_test(an_input_that_fails_is_told_at_the_end_and_the_others_go_on),
+        cmocka_unit_test(frames_that_a_live_input_lost_are_gaps_in_their_place),
+        cmocka_unit_test(mixes_can_be_mixed),
+        cmocka_unit_test(a_mix_stops_at_once_in_every_state_and_runs_once),
+        cmocka_unit_test(a_mix_that_cannot_be_is_refused_and_leaves_the_inputs_alone),
+    };
+    return cmocka_run_group_tests_name("source mix", tests, NULL, NULL);
+}
