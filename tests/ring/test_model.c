@@ -1,6 +1,7 @@
 /*
  * Random operations on a ring and on a naive reference side by side: the reference keeps a long
  * plain array of all frames, and says what every call must return, to the frame and to the byte.
+ * (Long because every function of the ring has its counterpart here.)
  */
 #include "support/support.h"
 
