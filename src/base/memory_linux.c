@@ -1,5 +1,6 @@
 /* What this process occupies, on Linux. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -9,10 +10,12 @@ uint64_t memory_proportional_bytes(void)
     FILE *file = fopen("/proc/self/smaps_rollup", "re");
     if (!file) return 0;
     char line[256];
-    unsigned long long kib = 0;
+    uint64_t kib = 0;
     while (fgets(line, sizeof line, file)) {
-        if (sscanf(line, "Pss: %llu kB", &kib) == 1) break;
+        if (strncmp(line, "Pss:", 4) != 0) continue;
+        kib = strtoull(line + 4, NULL, 10);
+        break;
     }
     fclose(file);
-    return (uint64_t)kib * 1024;
+    return kib * 1024;
 }
