@@ -30,18 +30,18 @@ enum option_kind {
 
 /** One option. Lists end with an option without a name. */
 struct option_entry {
-    const char *name;      /**< long name, without the dashes */
-    char letter;           /**< short name, 0: none */
-    enum option_kind kind; /**< how its value is read */
-    const char *argument;  /**< name of the value in help; NULL for switches */
-    bool value_optional;   /**< the value may be left out, and is only taken with `=` */
-    const char *help;      /**< a sentence without full stop */
-    const char *fallback;  /**< default: shown in help, read before the command line; may be NULL */
-    double least, most;    /**< OPTION_COUNT, OPTION_REAL: what is allowed */
+    const char *name;     /**< long name, without the dashes */
+    const char *argument; /**< name of the value in help; NULL for switches */
+    const char *help;     /**< a sentence without full stop */
+    const char *fallback; /**< default: shown in help, read before the command line; may be NULL */
+    const char *group;    /**< heading in help, on the first option of a group */
     const char *(*choice)(size_t index); /**< OPTION_CHOICE: names until NULL */
-    bool is_file;                        /**< the value is a file name: shells complete it */
-    const char *group;                   /**< heading in help, on the first option of a group */
+    double least, most;                  /**< OPTION_COUNT, OPTION_REAL: what is allowed */
     size_t offset;                       /**< of the value in the command's struct of options */
+    enum option_kind kind;               /**< how its value is read */
+    char letter;                         /**< short name, 0: none */
+    bool value_optional; /**< the value may be left out, and is only taken with `=` */
+    bool is_file;        /**< the value is a file name: shells complete it */
 };
 
 struct example {
