@@ -119,7 +119,12 @@ signalled() {
     "$KODAMA" listen --save="$scratch/live.srt" --format=json "$longer" "$longer" \
         > "$scratch/out" 2> "$scratch/err" &
     pid=$!
-    sleep 4.5
+    tries=0
+    until grep -q speech_started "$scratch/out" || [ $tries -ge 150 ]; do
+        tries=$((tries + 1))
+        sleep 0.2
+    done
+    sleep 2.5
     kill -s "$1" $pid
     code=0
     wait $pid || code=$?

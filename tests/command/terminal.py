@@ -80,7 +80,8 @@ class Screen:
 
 
 def run(arguments, environment=None, width=60, height=20, actions=(), patience=40):
-    """Run in a terminal; actions are (seconds, function(pid, fd)). Returns screen, bytes, exit code."""
+    """Run in a terminal; actions are (seconds since the first status line, function(pid, fd)).
+    Returns the screen, what was sent and the exit code."""
     pid, fd = pty.fork()
     if pid == 0:
         os.environ.pop("NO_COLOR", None)
@@ -88,9 +89,11 @@ def run(arguments, environment=None, width=60, height=20, actions=(), patience=4
         time.sleep(0.2)  # until the size is set
         os.execv(KODAMA, ["kodama"] + arguments)
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
-    sent, began, actions = b"", time.monotonic(), list(actions)
+    sent, began, running, actions = b"", time.monotonic(), None, list(actions)
     while time.monotonic() - began < patience:
-        if actions and time.monotonic() - began >= actions[0][0]:
+        if running is None and b" of 0:" in sent:
+            running = time.monotonic()
+        if actions and running and time.monotonic() - running >= actions[0][0]:
             actions.pop(0)[1](pid, fd)
         if not select.select([fd], [], [], 0.05)[0]:
             continue
@@ -165,17 +168,17 @@ def resize(width):
 
 
 def ends():
-    screen, sent, code = run(["listen", SPEECH], width=100, actions=[(2.0, resize(40))])
+    screen, sent, code = run(["listen", SPEECH], width=100, actions=[(1.5, resize(40))])
     last = frames(sent)[-1].splitlines()
     check("a terminal that became narrower is respected", code == 0 and max(map(len, last)) < 40, last)
     interrupt = lambda pid, fd: os.write(fd, b"\003")
-    screen, sent, code = run(["listen", LONGER, LONGER], actions=[(4.0, interrupt)])
+    screen, sent, code = run(["listen", LONGER, LONGER], actions=[(3.5, interrupt)])
     check("Ctrl-C ends with 130", code == 130, code)
     check("Ctrl-C finishes the captions", re.match(r"\s*(\^C)?\s*0:00  \w+", screen.text()), screen.text())
     check("Ctrl-C leaves the cursor shown", screen.cursor)
     began = time.monotonic()
     screen, sent, code = run(["listen", LONGER, LONGER, LONGER, "--fast"],
-                             actions=[(1.5, interrupt), (1.6, interrupt), (1.7, interrupt)])
+                             actions=[(0.3, interrupt), (0.4, interrupt), (0.5, interrupt)])
     check("Ctrl-C twice ends soon", code in (130, 0) and time.monotonic() - began < 15, code)
     check("Ctrl-C twice leaves the cursor shown", screen.cursor)
 
