@@ -9,6 +9,7 @@
 #include <kodama/log.h>
 #include <kodama/model.h>
 #include <kodama/recognizer.h>
+#include <kodama/recorder.h>
 #include <kodama/resampler.h>
 #include <kodama/ring.h>
 #include <kodama/segmenter.h>
