@@ -87,9 +87,11 @@ struct kodama_source_config {
      * Without faults it is "noise" with a KODAMA_MARK_TIME every second. */
     const struct kodama_fault *faults;
     size_t n_faults;
-    /** "mix": what is mixed; the sources are taken on success and the caller's still on error.
-     * Their rates must agree; channels are the same, or mono on either side (mono goes into every
-     * channel, the mean of the channels into mono). */
+    /** "mix": what is mixed; the sources are taken on success and the caller's still on error. They
+     * start together, and frame n of the mix is the sum of frame n of each; the slowest one sets
+     * the pace. One that ends early is silence from there on, and the mix ends with the last. Gaps
+     * stay in their place, marked and counted. Rates must agree; channels are the same, or mono on
+     * either side (mono goes into every channel, the mean of the channels into mono). */
     const struct kodama_mix_input *inputs;
     size_t n_inputs; /**< 1..64 */
 };

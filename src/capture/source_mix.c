@@ -65,12 +65,17 @@ static void add_mark(struct mix_state *mix, struct kodama_mark mark)
 static void add_gap(struct input *input, uint64_t position, uint64_t length)
 {
     struct kodama_source *source = input->mix->source;
+    uint64_t end = position + length;
+    /* Frames lost on the way may lie in a gap that was told already. */
+    if (position < input->gap_end) position = input->gap_end;
+    if (position >= end) return;
     /* A gap in periods is one gap. */
-    if (position != input->gap_end) source_count(&source->counters.gaps, 1);
-    source_count(&source->counters.gap_frames, length);
-    input->gap_end = position + length;
-    add_mark(input->mix, (struct kodama_mark){
-                             .position = position, .length = length, .flags = KODAMA_MARK_GAP});
+    if (position != input->gap_end || position == 0) source_count(&source->counters.gaps, 1);
+    source_count(&source->counters.gap_frames, end - position);
+    input->gap_end = end;
+    add_mark(input->mix, (struct kodama_mark){.position = position,
+                                              .length = end - position,
+                                              .flags = KODAMA_MARK_GAP});
 }
 
 /* The gaps that begin in the `n` frames just read from `first` on, where the mix stands at `at`; of
@@ -385,7 +390,6 @@ static int take_inputs(struct mix_state *mix, const struct kodama_source_config 
         input->mix = mix;
         input->source = config->inputs[i].source;
         input->gain = (float)config->inputs[i].gain;
-        input->gap_end = UINT64_MAX;
         input->frames = memory_array(mix->block_frames, kodama_frame_bytes(input->source->format));
         if (!input->frames) return error_set(error, KODAMA_ERR_MEMORY, "no memory for a mix");
         int64_t length = input->source->length;

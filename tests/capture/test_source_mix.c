@@ -212,35 +212,65 @@ static void an_input_that_fails_is_told_at_the_end_and_the_others_go_on(void **s
     free(frames);
 }
 
+/* A live input that goes much faster than the mix, with a gap wherever it is lapped. */
+static struct kodama_source *hurried(uint64_t length_frames)
+{
+    enum { N_FAULTS = 480 };
+    static struct kodama_fault faults[N_FAULTS];
+    for (size_t i = 0; i < N_FAULTS; i++) {
+        faults[i] = (struct kodama_fault){
+            .kind = KODAMA_FAULT_GAP, .position = 2000 * i + 100, .length_frames = 1500};
+    }
+    struct kodama_source_config config = KODAMA_SOURCE_CONFIG_INIT;
+    config.format = (struct kodama_format){.rate_hz = RATE};
+    config.seed = 5;
+    config.amplitude = 1.0;
+    config.length_frames = length_frames;
+    config.live = true;
+    config.faults = faults;
+    config.n_faults = N_FAULTS;
+    struct kodama_source *source;
+    assert_int_equal(kodama_source_open(&source, "null", &config, NULL), KODAMA_OK);
+    return source;
+}
+
+/* Which of the frames [at, at + n) are marked as gaps. */
+static void find_gaps(struct collect *collect, uint64_t at, size_t n, bool *gap)
+{
+    struct kodama_mark marks[64];
+    int n_marks = kodama_ring_marks(collect->ring, at, n, marks, 64, NULL);
+    assert_true(n_marks >= 0 && n_marks <= 64);
+    memset(gap, 0, n * sizeof *gap);
+    for (int m = 0; m < n_marks; m++) {
+        if (!(marks[m].flags & KODAMA_MARK_GAP)) continue;
+        for (size_t i = 0; i < n; i++) {
+            if (at + i >= marks[m].position && at + i - marks[m].position < marks[m].length) {
+                assert_false(gap[i]); /* told once */
+                gap[i] = true;
+            }
+        }
+    }
+}
+
 static void frames_that_a_live_input_lost_are_gaps_in_their_place(void **state)
 {
     (void)state;
     enum { N = 60 * RATE };
-    struct kodama_source_config config = KODAMA_SOURCE_CONFIG_INIT;
-    config.format = (struct kodama_format){.rate_hz = RATE};
-    config.seed = 5;
-    config.length_frames = N;
-    config.live = true; /* and not paced: much faster than anybody can read */
-    config.amplitude = 1.0;
-    struct kodama_mix_input inputs[2] = {{NULL, 1.0}, {noise(6, 1, N, NULL, 0), 1.0}};
-    assert_int_equal(kodama_source_open(&inputs[0].source, "null", &config, NULL), KODAMA_OK);
+    struct kodama_mix_input inputs[2] = {{hurried(N), 1.0}, {noise(6, 1, N, NULL, 0), 1.0}};
     struct kodama_source *mix = open_mix(inputs, 2, usual);
     assert_true(kodama_source_is_live(mix));
     struct collect collect;
     collect_start(&collect, mix, 0.1); /* a ring that holds the mix back all the same */
-    static float block[1600];
-    uint64_t at = 0, lost = 0;
-    for (;;) {
-        int64_t n = kodama_cursor_read(collect.cursor, block, 160, KODAMA_FOREVER, NULL);
-        if (n < 0) {
-            assert_int_equal(n, KODAMA_ERR_CLOSED);
-            break;
-        }
+    float block[160];
+    bool gap[160];
+    uint64_t at = 0, missing = 0;
+    int64_t n;
+    while ((n = kodama_cursor_read(collect.cursor, block, 160, KODAMA_FOREVER, NULL)) > 0) {
+        find_gaps(&collect, at, (size_t)n, gap);
         for (int64_t i = 0; i < n; i++, at++) {
             float other = generator_noise_sample(6, at);
-            bool there = block[i] == generator_noise_sample(5, at) + other;
-            assert_true(there || block[i] == other);
-            if (!there) lost++;
+            assert_true(block[i] == (gap[i] ? 0.0f : generator_noise_sample(5, at)) + other);
+            missing += gap[i];
         }
         struct kodama_source_stats input;
         do { /* with the first frames read, let the live one go on to its end */
@@ -248,10 +278,11 @@ static void frames_that_a_live_input_lost_are_gaps_in_their_place(void **state)
             kodama_source_stats(inputs[0].source, &input);
         } while (at == 160 && input.frames < N);
     }
+    assert_int_equal(n, KODAMA_ERR_CLOSED);
     assert_int_equal(at, N); /* time-aligned to the end */
     struct kodama_source_stats stats;
     kodama_source_stats(mix, &stats);
-    assert_true(lost > 0 && stats.gaps > 0 && stats.gap_frames == lost);
+    assert_true(missing > 20 * RATE && stats.gaps > 0 && stats.gap_frames == missing);
     collect_end(&collect);
 }
 
@@ -296,7 +327,7 @@ static void a_mix_stops_at_once_in_every_state_and_runs_once(void **state)
         uint64_t begin = clock_now_ns();
         kodama_ring_close(collect.ring);
         source_stop(mix);
-        assert_true(clock_now_ns() - begin < 500000000);
+        assert_true(clock_now_ns() - begin < 5000000000); /* not the hour */
         struct kodama_ring *ring;
         struct kodama_ring_config config = KODAMA_RING_CONFIG_INIT;
         config.format = kodama_source_format(mix);
