@@ -10,7 +10,8 @@
  * that of a few roundings after a day as after a second. */
 double generator_tone_phase(double frequency_hz, uint32_t rate_hz, uint64_t position)
 {
-    double seconds = (double)(position / rate_hz), rest = (double)(position % rate_hz);
+    uint64_t whole = position / rate_hz;
+    double seconds = (double)whole, rest = (double)(position % rate_hz);
     double cycles = frequency_hz * seconds;
     double lost = fma(frequency_hz, seconds, -cycles);
     double phase = (cycles - floor(cycles)) + lost;

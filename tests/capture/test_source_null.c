@@ -145,6 +145,10 @@ static double *arrivals(struct collect *collect, uint64_t n_frames)
     return ms;
 }
 
+/* Nothing may ever come too early. A busy machine may be late, but not in every one of a few
+ * attempts. */
+enum { ATTEMPTS = 5 };
+
 static void a_stall_holds_frames_back_and_then_brings_them_all(void **state)
 {
     (void)state;
@@ -152,19 +156,23 @@ static void a_stall_holds_frames_back_and_then_brings_them_all(void **state)
         .kind = KODAMA_FAULT_STALL, .position = RATE / 20, .stall_ms = 200};
     struct kodama_source_config config = with_faults(&fault, 1, RATE / 2);
     config.paced = true;
-    struct collect collect;
-    collect_start(&collect, open_null(&config), 1.0);
-    double *ms = arrivals(&collect, RATE / 2);
-    /* Frames of the first 50 ms come in time; those of the 200 ms after it at 250 ms, in one go. */
-    assert_true(ms[RATE / 20 - 1] < 200.0);
-    assert_true(ms[RATE / 20] >= 250.0);
-    assert_true(ms[RATE / 4 - 1] - ms[RATE / 20] < 100.0); /* paced it would be 200 */
-    assert_true(ms[RATE / 2 - 1] >= 490.0);
-    struct kodama_source_stats stats;
-    kodama_source_stats(collect.source, &stats);
-    assert_int_equal(stats.gaps, 0);
-    collect_end(&collect);
-    free(ms);
+    bool in_time = false;
+    for (int i = 0; i < ATTEMPTS && !in_time; i++) {
+        struct collect collect;
+        collect_start(&collect, open_null(&config), 1.0);
+        double *ms = arrivals(&collect, RATE / 2);
+        /* Frames of the first 50 ms come in time; those of the 200 ms after it at 250 ms, at once,
+         * and what follows in time again. */
+        assert_true(ms[RATE / 20] >= 250.0);
+        assert_true(ms[RATE / 2 - 1] >= 490.0);
+        in_time = ms[RATE / 20 - 1] < 200.0 && ms[RATE / 4 - 1] - ms[RATE / 20] < 100.0;
+        struct kodama_source_stats stats;
+        kodama_source_stats(collect.source, &stats);
+        assert_int_equal(stats.gaps, 0);
+        collect_end(&collect);
+        free(ms);
+    }
+    assert_true(in_time); /* paced, the backlog would take 200 ms */
 }
 
 static void a_burst_comes_ahead_of_its_time_and_then_waits_for_it(void **state)
@@ -174,14 +182,18 @@ static void a_burst_comes_ahead_of_its_time_and_then_waits_for_it(void **state)
         .kind = KODAMA_FAULT_BURST, .position = RATE / 20, .length_frames = RATE / 4};
     struct kodama_source_config config = with_faults(&fault, 1, RATE * 4 / 10);
     config.paced = true;
-    struct collect collect;
-    collect_start(&collect, open_null(&config), 1.0);
-    double *ms = arrivals(&collect, RATE * 4 / 10);
-    assert_true(ms[RATE / 20] >= 40.0);
-    assert_true(ms[RATE * 3 / 10 - 1] < 250.0); /* paced it would be 290 */
-    assert_true(ms[RATE * 3 / 10] >= 300.0);
-    collect_end(&collect);
-    free(ms);
+    bool in_time = false;
+    for (int i = 0; i < ATTEMPTS && !in_time; i++) {
+        struct collect collect;
+        collect_start(&collect, open_null(&config), 1.0);
+        double *ms = arrivals(&collect, RATE * 4 / 10);
+        assert_true(ms[RATE / 20] >= 40.0);
+        assert_true(ms[RATE * 3 / 10] >= 300.0);
+        in_time = ms[RATE * 3 / 10 - 1] < 250.0; /* paced it would be 290 */
+        collect_end(&collect);
+        free(ms);
+    }
+    assert_true(in_time);
 }
 
 static void a_gap_comes_when_the_frame_after_it_is_due(void **state)
@@ -191,14 +203,14 @@ static void a_gap_comes_when_the_frame_after_it_is_due(void **state)
         .kind = KODAMA_FAULT_GAP, .position = 160, .length_frames = RATE / 5};
     struct kodama_source_config config = with_faults(&fault, 1, RATE / 4);
     config.paced = true;
+    uint64_t begin = clock_now_ns();
     struct collect collect;
     collect_start(&collect, open_null(&config), 1.0);
     int16_t block[200];
-    uint64_t begin = clock_now_ns();
     assert_int_equal(kodama_cursor_read(collect.cursor, block, 160, KODAMA_FOREVER, NULL), 160);
     assert_true(kodama_cursor_read(collect.cursor, block, 1, KODAMA_FOREVER, NULL) == 1);
     assert_int_equal(block[0], 0);
-    assert_true(clock_now_ns() - begin > 100000000);
+    assert_true(clock_now_ns() - begin >= 210000000);
     collect_end(&collect);
 }
 
@@ -307,7 +319,7 @@ static void stopping_does_not_wait_for_a_stall_to_end(void **state)
                          KODAMA_ERR_TIMEOUT);
         uint64_t begin = clock_now_ns();
         collect_end(&collect);
-        assert_true(clock_now_ns() - begin < 500000000);
+        assert_true(clock_now_ns() - begin < 5000000000); /* not the hour */
         assert_int_equal(collect.status, KODAMA_OK);
     }
 }
