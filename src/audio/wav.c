@@ -141,6 +141,7 @@ static int finish(struct parser *parser, uint32_t data_bytes)
         n_bytes = parser->data_bytes_64;
         known = n_bytes < (uint64_t)INT64_MAX;
     }
+    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): the format was checked */
     header->n_frames = known ? (int64_t)(n_bytes / kodama_frame_bytes(header->format)) : -1;
     header->header_bytes = parser->offset;
     return KODAMA_OK;

@@ -11,6 +11,7 @@
 double generator_tone_phase(double frequency_hz, uint32_t rate_hz, uint64_t position)
 {
     uint64_t whole = position / rate_hz;
+    /* NOLINTNEXTLINE(bugprone-integer-division): whole seconds are wanted */
     double seconds = (double)whole, rest = (double)(position % rate_hz);
     double cycles = frequency_hz * seconds;
     double lost = fma(frequency_hz, seconds, -cycles);

@@ -39,6 +39,7 @@ static uint64_t capacity_bytes(uint64_t n_frames, size_t frame_bytes)
 {
     uint64_t unit = mirror_granularity();
     unit *= frame_bytes / greatest_common_divisor(unit, frame_bytes);
+    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): the format was checked */
     if (n_frames > CAPACITY_BYTES_MAX / frame_bytes) return 0;
     uint64_t n_bytes = (n_frames * frame_bytes + unit - 1) / unit * unit;
     return n_bytes > CAPACITY_BYTES_MAX ? 0 : n_bytes;
@@ -112,7 +113,7 @@ int kodama_ring_create(struct kodama_ring **ring, const struct kodama_ring_confi
         return error_set(error, KODAMA_ERR_ARGUMENT,
                          "the ring's configuration was not filled by KODAMA_RING_CONFIG_INIT");
     }
-    uint64_t n_bytes;
+    uint64_t n_bytes = 0;
     int status = check_format(&config->format, error);
     if (status < 0) return status;
     status = wanted_bytes(config, &n_bytes, error);

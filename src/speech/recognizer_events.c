@@ -64,7 +64,7 @@ bool event_queue_push(struct event_queue *queue, struct event_node *node)
         drop_partial(queue, node->event.utterance);
     }
     node->next = NULL;
-    if (queue->first) {
+    if (queue->last) {
         queue->last->next = node;
     } else {
         queue->first = node;
