@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <kodama/status.h>
+
 #include "base/memory.h"
 
 struct record record_writer(void)
@@ -21,6 +23,20 @@ void record_free(struct record *record)
 {
     free(record->data);
     *record = (struct record){0};
+}
+
+int64_t record_deliver(struct record *record, void *data, size_t n_bytes)
+{
+    int64_t result = (int64_t)record->n_bytes;
+    if (record->failed) {
+        result = KODAMA_ERR_MEMORY;
+    } else if (data && n_bytes < record->n_bytes) {
+        result = KODAMA_ERR_ARGUMENT;
+    } else if (data) {
+        memcpy(data, record->data, record->n_bytes);
+    }
+    record_free(record);
+    return result;
 }
 
 void record_put_bytes(struct record *record, const void *bytes, size_t n_bytes)

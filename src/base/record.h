@@ -29,6 +29,15 @@ struct record record_reader(const void *data, size_t n_bytes);
 
 void record_free(struct record *record);
 
+/**
+ * Copy a finished record out and free it: the end of every public save function.
+ *
+ * @param data     room for it; NULL to ask for its size
+ * @param n_bytes  size of data
+ * @return bytes of the record, KODAMA_ERR_ARGUMENT (no room) or KODAMA_ERR_MEMORY (it had failed)
+ */
+int64_t record_deliver(struct record *record, void *data, size_t n_bytes);
+
 void record_put_bytes(struct record *record, const void *bytes, size_t n_bytes);
 void record_put_u32(struct record *record, uint32_t value);
 void record_put_u64(struct record *record, uint64_t value);

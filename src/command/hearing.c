@@ -26,15 +26,19 @@ static void measure_level(struct hearing *hearing, const struct kodama_chunk *ch
     }
 }
 
-/* All of it, waiting for the decoders as long as nobody lost interest. */
+/* All of it, waiting for the decoders as long as nobody lost interest. NULL frames are silence. */
 static int hear(struct hearing *hearing, const void *frames, size_t n_frames)
 {
-    for (;;) {
+    const uint8_t *bytes = frames;
+    while (n_frames > 0) {
         if (atomic_load(&hearing->abandoned)) return KODAMA_ERR_CANCELLED;
-        int64_t n = kodama_recognizer_write(hearing->recognizer, frames, n_frames, WRITE_WAIT_NS);
-        if (n >= 0) return KODAMA_OK;
-        if (n != KODAMA_ERR_TIMEOUT && n != KODAMA_ERR_FULL) return (int)n;
+        int64_t n = kodama_recognizer_write(hearing->recognizer, bytes, n_frames, WRITE_WAIT_NS);
+        if (n == KODAMA_ERR_TIMEOUT || n == KODAMA_ERR_FULL) continue;
+        if (n < 0) return (int)n;
+        n_frames -= (size_t)n;
+        if (bytes) bytes += (size_t)n * hearing->frame_bytes;
     }
+    return KODAMA_OK;
 }
 
 static int on_chunk(void *user, const struct kodama_chunk *chunk)
@@ -68,6 +72,7 @@ int hearing_open(struct hearing *hearing, struct kodama_source *source, struct k
 {
     *hearing = (struct hearing){0};
     config->format = kodama_source_format(source);
+    hearing->frame_bytes = kodama_frame_bytes(config->format);
     struct kodama_stream_config stream = KODAMA_STREAM_CONFIG_INIT;
     stream.on_chunk = on_chunk;
     stream.user = hearing;

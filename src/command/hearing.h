@@ -18,6 +18,7 @@ struct hearing {
     struct kodama_recognizer *recognizer; /* immutable after open */
     struct kodama_resampler *meter;       /* dispatcher; NULL: the level is not measured */
     float *samples;                       /* dispatcher: room for a part of a chunk */
+    size_t frame_bytes;                   /* immutable after open */
     pthread_t ender;
     bool started;
     _Atomic uint32_t level; /* loudest level since it was taken, millionths; set by dispatcher */

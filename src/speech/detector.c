@@ -83,15 +83,7 @@ int64_t kodama_detector_save(const struct kodama_detector *detector, void *data,
 {
     struct record record = record_writer();
     detector_save(detector, &record);
-    int64_t result = (int64_t)record.n_bytes;
-    if (record.failed)
-        result = KODAMA_ERR_MEMORY;
-    else if (data && n_bytes < record.n_bytes)
-        result = KODAMA_ERR_ARGUMENT;
-    else if (data)
-        memcpy(data, record.data, record.n_bytes);
-    record_free(&record);
-    return result;
+    return record_deliver(&record, data, n_bytes);
 }
 
 int kodama_detector_load(struct kodama_detector *detector, const void *data, size_t n_bytes)

@@ -559,15 +559,7 @@ int64_t kodama_segmenter_save(const struct kodama_segmenter *s, void *data, size
 {
     struct record record = record_writer();
     save(s, &record);
-    int64_t result = (int64_t)record.n_bytes;
-    if (record.failed)
-        result = KODAMA_ERR_MEMORY;
-    else if (data && n_bytes < record.n_bytes)
-        result = KODAMA_ERR_ARGUMENT;
-    else if (data)
-        memcpy(data, record.data, record.n_bytes);
-    record_free(&record);
-    return result;
+    return record_deliver(&record, data, n_bytes);
 }
 
 int kodama_segmenter_load(struct kodama_segmenter *s, const void *data, size_t n_bytes)

@@ -224,6 +224,23 @@ static void a_hostile_record_fails_and_never_reads_outside(void **state)
     record_free(&out);
 }
 
+static void a_record_is_delivered_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    uint8_t room[8] = {0};
+    struct record out = record_writer();
+    record_put_u64(&out, 7);
+    struct record same = record_writer(), failed = {.failed = true};
+    record_put_u64(&same, 7);
+    assert_int_equal(record_deliver(&out, NULL, 0), 8);
+    assert_int_equal(record_deliver(&same, room, 7), KODAMA_ERR_ARGUMENT);
+    assert_int_equal(room[0], 0);
+    record_put_u64(&same, 7);
+    assert_int_equal(record_deliver(&same, room, 8), 8);
+    assert_int_equal(room[0], 7);
+    assert_int_equal(record_deliver(&failed, room, 8), KODAMA_ERR_MEMORY);
+}
+
 static void array_sizes_that_overflow_are_refused(void **state)
 {
     (void)state;
@@ -269,6 +286,7 @@ int main(void)
         cmocka_unit_test(mutexes_exclude_and_conditions_wake),
         cmocka_unit_test(a_record_reads_back_what_was_written),
         cmocka_unit_test(a_hostile_record_fails_and_never_reads_outside),
+        cmocka_unit_test(a_record_is_delivered_whole_or_not_at_all),
         cmocka_unit_test(array_sizes_that_overflow_are_refused),
         cmocka_unit_test(a_log_handle_gets_only_its_levels),
     };
