@@ -4,15 +4,15 @@
  * missed.
  */
 #include <kodama/ring.h>
+#include <pthread.h>
 #include <stdio.h>
-#include <threads.h>
 
 enum { RATE_HZ = 16000, BLOCK = 160, N_BLOCKS = 100 };
 
-static int write_tone(void *argument)
+static void *write_tone(void *argument)
 {
     struct kodama_writer writer;
-    if (kodama_writer_claim(&writer, argument) < 0) return 1;
+    if (kodama_writer_claim(&writer, argument) < 0) return NULL;
     for (int block = 0; block < N_BLOCKS; block++) {
         int16_t frames[BLOCK];
         for (int i = 0; i < BLOCK; i++) frames[i] = (int16_t)((block * BLOCK + i) % 100 * 300);
@@ -21,7 +21,7 @@ static int write_tone(void *argument)
     }
     kodama_writer_release(&writer);
     kodama_ring_close(argument); /* the end of the timeline: readers drain, then see CLOSED */
-    return 0;
+    return NULL;
 }
 
 int main(void)
@@ -43,8 +43,8 @@ int main(void)
     if (kodama_cursor_open(&recorder, ring, &every) < 0) return 1;
     if (kodama_cursor_open(&meter, ring, NULL) < 0) return 1; /* lossy, from now on */
 
-    thrd_t writer;
-    if (thrd_create(&writer, write_tone, ring) != thrd_success) return 1;
+    pthread_t writer;
+    if (pthread_create(&writer, NULL, write_tone, ring) != 0) return 1;
 
     /* The recorder copies. */
     int64_t n, recorded = 0;
@@ -67,7 +67,7 @@ int main(void)
     printf("meter: lost %llu frames, then %lld with peak %d (%s)\n", (unsigned long long)info.lost,
            (long long)n, peak, whole ? "whole" : "overwritten");
 
-    thrd_join(writer, NULL);
+    pthread_join(writer, NULL);
     kodama_cursor_close(meter);
     kodama_cursor_close(recorder);
     kodama_ring_destroy(ring);

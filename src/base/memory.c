@@ -6,7 +6,9 @@
 
 void *memory_array(size_t n, size_t element_bytes)
 {
-    return calloc(n > 0 ? n : 1, element_bytes); /* calloc checks the product */
+    /* calloc checks the product, too, but the sanitizers end the program there. */
+    if (element_bytes != 0 && n > SIZE_MAX / element_bytes) return NULL;
+    return calloc(n > 0 ? n : 1, element_bytes);
 }
 
 void *memory_resize(void *array, size_t n, size_t element_bytes)

@@ -17,7 +17,7 @@ static struct {
     bool open;
     _Atomic bool armed, closing;
     _Atomic int signal;
-    void (*restore)(void *user);
+    void (*restore)(void *user, bool for_good);
     void *user;
 } interrupts;
 
@@ -30,13 +30,13 @@ static void wake_loop(void)
 
 static void end_now(int number)
 {
-    if (interrupts.restore) interrupts.restore(interrupts.user);
+    if (interrupts.restore) interrupts.restore(interrupts.user, true);
     _exit(128 + number);
 }
 
 static void suspend(void)
 {
-    if (interrupts.restore) interrupts.restore(interrupts.user);
+    if (interrupts.restore) interrupts.restore(interrupts.user, false);
     kill(getpid(), SIGSTOP);
     wake_loop();
 }
@@ -78,7 +78,7 @@ static void choose_signals(sigset_t *set)
     sigaddset(set, SIGUSR2); /* ends the thread */
 }
 
-bool interrupt_open(void (*restore)(void *user), void *user)
+bool interrupt_open(void (*restore)(void *user, bool for_good), void *user)
 {
     interrupts.restore = restore;
     interrupts.user = user;

@@ -11,11 +11,11 @@
 /**
  * Begin to take signals; before any other thread is started.
  *
- * @param restore  may be NULL; called on another thread just before the program is ended or
- *                 suspended by a signal: puts the terminal in order
+ * @param restore  may be NULL; called on another thread just before the program is ended (for good)
+ * or suspended by a signal: puts the terminal in order
  * @return false when the system has no thread or pipe left (then signals act as usual)
  */
-bool interrupt_open(void (*restore)(void *user), void *user);
+bool interrupt_open(void (*restore)(void *user, bool for_good), void *user);
 
 /** Signals act as usual again. */
 void interrupt_close(void);

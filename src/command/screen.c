@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "command/columns.h"
@@ -363,14 +364,23 @@ void screen_refresh(struct screen *screen)
     screen_leave(screen);
 }
 
-void screen_restore(void *user)
+void screen_restore(void *user, bool for_good)
 {
     static const char order[] = STYLE_OFF CURSOR_SHOW "\r\n";
     struct screen *screen = user;
     if (screen->fd < 0) return;
+    /* Whoever paints must be done, and for good must not begin again; but a terminal that takes no
+     * more bytes holds a painter for ever, and must not hold the end of the program. */
+    struct timespec limit;
+    clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_nsec += 200000000;
+    limit.tv_sec += limit.tv_nsec / 1000000000;
+    limit.tv_nsec %= 1000000000;
+    bool held = pthread_mutex_timedlock(&screen->lock, &limit) == 0;
     ssize_t n = write(screen->fd, order, sizeof order - 1);
     (void)n;
     atomic_store(&screen->displaced, true);
+    if (held && !for_good) screen_leave(screen);
 }
 
 void screen_close(struct screen *screen)

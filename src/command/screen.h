@@ -79,9 +79,9 @@ void screen_note(struct screen *screen, const char *command, const char *format,
 /** Paint again, after a resize or when the program was suspended. */
 void screen_refresh(struct screen *screen);
 
-/** Leave the terminal in order, for the end or the suspension of the program by a signal. Takes no
- * lock. */
-void screen_restore(void *screen);
+/** Leave the terminal in order, for the end (for good: nothing is painted afterwards) or the
+ * suspension of the program by a signal. Waits at most 0.2 s for whoever paints. */
+void screen_restore(void *screen, bool for_good);
 
 /** How much is done, for a status line: "━━━━━━────  0:42 of 1:00  70 %"; only the time when the
  * length is not known (below 0). */

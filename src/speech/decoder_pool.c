@@ -381,7 +381,7 @@ void decoder_pool_stats(struct decoder_pool *pool, struct kodama_model_stats *st
     for (uint32_t i = 0; i < pool->n_workers; i++) {
         const struct worker *worker = &pool->workers[i];
         if (!worker->broken) stats->n_decoders++;
-        if (worker->busy || worker->lease) stats->n_leased++;
+        if (worker->open && (worker->busy || worker->lease)) stats->n_leased++;
     }
     for (const struct decode_seat *seat = pool->seats; seat; seat = seat->next) {
         for (const struct decode_final *job = seat->first; job; job = job->next) {
