@@ -86,10 +86,11 @@ coverage:
 		--txt $(BUILD)-coverage/coverage.txt --html-details $(BUILD)-coverage/coverage.html
 	@echo 'the pages are in $(BUILD)-coverage/coverage.html'
 
+# Not Meson's own guess of the library folder: lib64 on Debian without dpkg-dev, where nothing looks.
 install:
 	@tools/install-packages build
-	$(call configure,$(BUILD)-install,--buildtype=release -Dtests=false -Dbench=disabled --prefix=$(PREFIX))
-	@meson configure $(BUILD)-install --prefix=$(PREFIX)
+	$(call configure,$(BUILD)-install,--buildtype=release -Dtests=false -Dbench=disabled)
+	@meson configure $(BUILD)-install --prefix=$(PREFIX) --libdir=lib
 	$(call compile,$(BUILD)-install)
 	@meson install -C $(BUILD)-install --no-rebuild --quiet
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
