@@ -36,25 +36,8 @@ struct draft {
 static int system_error(const struct draft *draft, const char *what, int number,
                         struct kodama_error *error)
 {
-    char words[100];
-    int status = KODAMA_ERR_IO;
-    const char *hint = "";
-    switch (number) {
-    case ENOENT:
-    case ENOTDIR:
-        status = KODAMA_ERR_NOT_FOUND;
-        hint = ": make its folder first";
-        break;
-    case EACCES:
-    case EPERM:
-    case EROFS: status = KODAMA_ERR_PERMISSION; break;
-    case ENOMEM: status = KODAMA_ERR_MEMORY; break;
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG: hint = ": free some space; what was there before is as it was"; break;
-    }
-    return error_set(error, status, "cannot %s %s: %s%s", what, draft->shown,
-                     error_errno(number, words, sizeof words), hint);
+    return error_set_file(error, what, draft->shown, number,
+                          ": free some space; what was there before is as it was");
 }
 
 static void draft_discard(struct draft *draft)

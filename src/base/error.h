@@ -41,4 +41,20 @@ int error_prefix(struct kodama_error *error, int status, const char *format, ...
  */
 const char *error_errno(int number, char *text, size_t n_bytes);
 
+/**
+ * Report that writing a file failed: "cannot WHAT PATH: words", with what to do where that is
+ * known.
+ *
+ * @param[out] error  may be NULL
+ * @param what        what was tried, such as "write"
+ * @param path        the file, as the caller named it
+ * @param number      the errno value
+ * @param full_hint   what to say when the disk is full
+ * @return KODAMA_ERR_NOT_FOUND, _PERMISSION, _MEMORY or _IO
+ *
+ * Thread: any. Real-time safe: no.
+ */
+int error_set_file(struct kodama_error *error, const char *what, const char *path, int number,
+                   const char *full_hint);
+
 #endif

@@ -1,6 +1,7 @@
 /* Names and words of status codes, and how errors in words are made. */
 #include "base/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,4 +77,30 @@ const char *error_errno(int number, char *text, size_t n_bytes)
     if (strerror_r(number, text, n_bytes) != 0) snprintf(text, n_bytes, "error %d", number);
 #endif
     return text;
+}
+
+int error_set_file(struct kodama_error *error, const char *what, const char *path, int number,
+                   const char *full_hint)
+{
+    char words[100];
+    int status = KODAMA_ERR_IO;
+    const char *hint = "";
+    switch (number) {
+    case ENOENT:
+    case ENOTDIR:
+        status = KODAMA_ERR_NOT_FOUND;
+        hint = ": make its folder first";
+        break;
+    case EACCES:
+    case EPERM:
+    case EROFS: status = KODAMA_ERR_PERMISSION; break;
+    case ENOMEM: status = KODAMA_ERR_MEMORY; break;
+#if defined(EDQUOT)
+    case EDQUOT:
+#endif
+    case ENOSPC:
+    case EFBIG: hint = full_hint; break;
+    }
+    return error_set(error, status, "cannot %s %s: %s%s", what, path,
+                     error_errno(number, words, sizeof words), hint);
 }

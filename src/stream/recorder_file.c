@@ -30,30 +30,18 @@ enum { SNDFILE_PAGE_LATENCY_MS = 0x1302 }; /* by value: came with libsndfile 1.1
 int recorder_file_error(const char *what, const char *path, int number, struct kodama_error *error)
 {
     char words[100];
-    int status = KODAMA_ERR_IO;
-    const char *hint = "";
-    switch (number) {
-    case EEXIST:
+    if (number == EEXIST) {
         return error_set(error, KODAMA_ERR_BUSY,
                          "cannot %s %s: there is such a file: choose another name, or allow "
                          "overwriting",
                          what, path);
-    case ENOENT:
-    case ENOTDIR:
-        status = KODAMA_ERR_NOT_FOUND;
-        hint = ": make its folder first";
-        break;
-    case EACCES:
-    case EPERM:
-    case EROFS: status = KODAMA_ERR_PERMISSION; break;
-    case EISDIR: status = KODAMA_ERR_UNSUPPORTED; break;
-    case ENOMEM: status = KODAMA_ERR_MEMORY; break;
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG: hint = ": free some space; what was recorded until now is kept"; break;
     }
-    return error_set(error, status, "cannot %s %s: %s%s", what, path,
-                     error_errno(number, words, sizeof words), hint);
+    if (number == EISDIR) {
+        return error_set(error, KODAMA_ERR_UNSUPPORTED, "cannot %s %s: %s", what, path,
+                         error_errno(number, words, sizeof words));
+    }
+    return error_set_file(error, what, path, number,
+                          ": free some space; what was recorded until now is kept");
 }
 
 /* ---------------------------------------------------------------- bytes to the disk */
