@@ -366,9 +366,11 @@ void screen_refresh(struct screen *screen)
 
 void screen_restore(void *user, bool for_good)
 {
-    static const char order[] = STYLE_OFF CURSOR_SHOW "\r\n";
+    static const char stays[] = STYLE_OFF CURSOR_SHOW "\r\n";
+    static const char clears[] = STYLE_OFF "\r" CLEAR_REST_OF_SCREEN CURSOR_SHOW;
     struct screen *screen = user;
     if (screen->fd < 0) return;
+    const char *order = screen->transient ? clears : stays;
     /* Whoever paints must be done, and for good must not begin again; but a terminal that takes no
      * more bytes holds a painter for ever, and must not hold the end of the program. */
     struct timespec limit;
@@ -377,7 +379,7 @@ void screen_restore(void *user, bool for_good)
     limit.tv_sec += limit.tv_nsec / 1000000000;
     limit.tv_nsec %= 1000000000;
     bool held = pthread_mutex_timedlock(&screen->lock, &limit) == 0;
-    ssize_t n = write(screen->fd, order, sizeof order - 1);
+    ssize_t n = write(screen->fd, order, strlen(order));
     (void)n;
     atomic_store(&screen->displaced, true);
     if (held && !for_good) screen_leave(screen);

@@ -42,6 +42,7 @@ struct screen {
     size_t n_painted;
     size_t width, height;
     bool failed;            /* the terminal is gone */
+    bool transient;         /* set after opening: a signal clears the live zone, it does not stay */
     _Atomic bool displaced; /* set without the lock: others wrote below what is painted */
 };
 
