@@ -19,6 +19,8 @@ struct kodama_segmenter;
 struct kodama_segmenter_config {
     size_t size;          /**< sizeof this struct, set by KODAMA_SEGMENTER_CONFIG_INIT */
     const char *detector; /**< name; NULL: the default detector */
+    const struct kodama_detector_config *detector_config; /**< says more than the name, which is
+                               then not looked at; rate_hz is 16000; may be NULL */
     float threshold;      /**< speech begins at this probability, 0..1 */
     float stop_threshold; /**< and ends below this one; 0: threshold - 0.15 (half of a threshold
                                below 0.3) */
@@ -66,8 +68,8 @@ struct kodama_segment {
  * @param[out] segmenter  owned by the caller; NULL on error
  * @param config          borrowed for the call; NULL: defaults
  * @param[out] error      may be NULL
- * @return KODAMA_OK, KODAMA_ERR_ARGUMENT (a value out of range), KODAMA_ERR_NOT_FOUND (detector),
- * KODAMA_ERR_MEMORY
+ * @return KODAMA_OK, KODAMA_ERR_ARGUMENT (a value out of range), KODAMA_ERR_MEMORY, or what
+ *         kodama_detector_open_with() returned
  *
  * Thread: any. Real-time safe: no.
  */

@@ -17,21 +17,37 @@ const char *kodama_detector_name(size_t index)
     return index < n ? detectors[index]->name : NULL;
 }
 
-int kodama_detector_open(struct kodama_detector **detector, const char *name, uint32_t rate_hz,
-                         struct kodama_error *error)
+int kodama_detector_open_with(struct kodama_detector **detector,
+                              const struct kodama_detector_config *config,
+                              struct kodama_error *error)
 {
+    const struct kodama_detector_config defaults = KODAMA_DETECTOR_CONFIG_INIT;
     if (!detector) return error_set(error, KODAMA_ERR_ARGUMENT, "detector: no place for it");
     *detector = NULL;
-    const struct detector_ops *ops = name ? NULL : detectors[0];
+    if (!config) config = &defaults;
+    if (config->size < sizeof *config)
+        return error_set(error, KODAMA_ERR_ARGUMENT,
+                         "detector: fill the configuration with KODAMA_DETECTOR_CONFIG_INIT");
+    const struct detector_ops *ops = config->name ? NULL : detectors[0];
     for (size_t i = 0; !ops && detectors[i]; i++)
-        if (strcmp(detectors[i]->name, name) == 0) ops = detectors[i];
+        if (strcmp(detectors[i]->name, config->name) == 0) ops = detectors[i];
     if (!ops)
-        return error_set(error, KODAMA_ERR_NOT_FOUND, "there is no detector named \"%s\"", name);
-    int status = ops->open(detector, rate_hz, error);
+        return error_set(error, KODAMA_ERR_NOT_FOUND, "there is no detector named \"%s\"",
+                         config->name);
+    int status = ops->open(detector, config, error);
     if (status < 0) return error_prefix(error, status, "detector %s", ops->name);
     (*detector)->ops = ops;
     ops->reset(*detector);
     return KODAMA_OK;
+}
+
+int kodama_detector_open(struct kodama_detector **detector, const char *name, uint32_t rate_hz,
+                         struct kodama_error *error)
+{
+    struct kodama_detector_config config = KODAMA_DETECTOR_CONFIG_INIT;
+    config.name = name;
+    config.rate_hz = rate_hz;
+    return kodama_detector_open_with(detector, &config, error);
 }
 
 void kodama_detector_close(struct kodama_detector *detector)

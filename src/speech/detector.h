@@ -14,9 +14,10 @@
 
 struct detector_ops {
     const char *name;
-    /** Make one for this rate: its struct begins with a struct kodama_detector, whose `window` and
-     * `delay` it fills. KODAMA_ERR_FORMAT for a rate it cannot hear. */
-    int (*open)(struct kodama_detector **detector, uint32_t rate_hz, struct kodama_error *error);
+    /** Make one for config->rate_hz: its struct begins with a struct kodama_detector, whose
+     * `window` and `delay` it fills. KODAMA_ERR_FORMAT for a rate it cannot hear. */
+    int (*open)(struct kodama_detector **detector, const struct kodama_detector_config *config,
+                struct kodama_error *error);
     void (*close)(struct kodama_detector *detector);
     /** One window, any values (also NaN) -> probability, 0.5 being the threshold. Depends on what
      * was heard since the reset, and on nothing else. Real-time safe. */

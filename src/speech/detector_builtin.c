@@ -173,11 +173,12 @@ static void fill_tables(struct builtin *b)
     }
 }
 
-static int builtin_open(struct kodama_detector **detector, uint32_t rate_hz,
-                        struct kodama_error *error)
+static int builtin_open(struct kodama_detector **detector,
+                        const struct kodama_detector_config *config, struct kodama_error *error)
 {
-    if (rate_hz != RATE_HZ)
-        return error_set(error, KODAMA_ERR_FORMAT, "it hears %d Hz, not %u Hz", RATE_HZ, rate_hz);
+    if (config->rate_hz != RATE_HZ)
+        return error_set(error, KODAMA_ERR_FORMAT, "it hears %d Hz, not %u Hz", RATE_HZ,
+                         config->rate_hz);
     struct builtin *b = memory_array(1, sizeof *b);
     if (!b) return error_set(error, KODAMA_ERR_MEMORY, "out of memory");
     b->forward = kiss_fftr_alloc(FRAME, 0, NULL, NULL);

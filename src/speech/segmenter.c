@@ -340,6 +340,19 @@ static int rules_from_config(struct rules *rules, const struct kodama_segmenter_
     return KODAMA_OK;
 }
 
+static int open_detector(struct kodama_segmenter *s, const struct kodama_segmenter_config *config,
+                         struct kodama_error *error)
+{
+    struct kodama_detector_config named = KODAMA_DETECTOR_CONFIG_INIT;
+    named.name = config->detector;
+    const struct kodama_detector_config *chosen = config->detector_config;
+    if (!chosen) chosen = &named;
+    if (chosen->size >= sizeof *chosen && chosen->rate_hz != RATE_HZ)
+        return error_set(error, KODAMA_ERR_FORMAT, "segmenter: it hears %d Hz, not %u Hz", RATE_HZ,
+                         chosen->rate_hz);
+    return kodama_detector_open_with(&s->detector, chosen, error);
+}
+
 static int fill(struct kodama_segmenter *s, const struct kodama_segmenter_config *config,
                 struct kodama_error *error)
 {
@@ -348,13 +361,11 @@ static int fill(struct kodama_segmenter *s, const struct kodama_segmenter_config
     if (config->size < sizeof *config)
         return error_set(error, KODAMA_ERR_ARGUMENT,
                          "segmenter: fill the configuration with KODAMA_SEGMENTER_CONFIG_INIT");
-    if (!s->detector) {
-        int status = kodama_detector_open(&s->detector, config->detector, RATE_HZ, error);
-        if (status < 0) return status;
-    }
+    int status = s->detector ? KODAMA_OK : open_detector(s, config, error);
+    if (status < 0) return status;
     s->window = kodama_detector_window(s->detector);
     s->delay = kodama_detector_delay(s->detector);
-    int status = rules_from_config(&s->rules, config, s->window, error);
+    status = rules_from_config(&s->rules, config, s->window, error);
     if (status < 0) return status;
     /* 1 + 2 + ... + depth windows of pause must fit into the longest utterance. */
     uint64_t n_windows = s->rules.max / s->window + 2;
