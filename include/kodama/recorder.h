@@ -68,6 +68,8 @@ struct kodama_recorder_config {
     uint64_t split_frames; /**< go on in a new file after so many frames; 0: never */
     uint64_t split_bytes;  /**< go on in a new file at so many bytes, 65536 at least; 0: never. WAV
                               files do not exceed it, the others by less than 200 ms and a page */
+    uint64_t max_frames;   /**< end by itself with exactly so many frames in all files, silence for
+                              lost ones included, pauses not; 0: never */
     bool marks;            /**< write the list of marks */
     uint32_t sync_ms; /**< bring the file to the disk so often, against power failures; 0: leave
                          that to the system */
@@ -148,7 +150,7 @@ KODAMA_API void kodama_recorder_stop(struct kodama_recorder *recorder);
 
 /**
  * Wait until everything is written and the file is closed: the recorder was stopped, the ring was
- * closed, or writing failed.
+ * closed, max_frames were recorded, or writing failed.
  *
  * @param recorder    the recorder
  * @param timeout_ns  how long

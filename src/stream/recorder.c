@@ -42,7 +42,7 @@ struct kodama_recorder {
     struct kodama_format format;
     const struct kodama_log *log;
     char *path;
-    uint64_t split_frames, split_bytes, sync_ns;
+    uint64_t split_frames, split_bytes, max_frames, sync_ns;
     size_t buffer_frames;
     struct thread thread;
 
@@ -235,6 +235,11 @@ static uint64_t take_turns(struct kodama_recorder *recorder, uint64_t max_frames
         max_frames = least(max_frames, recorder->turns[0].position - recorder->next);
     }
     mutex_unlock(&recorder->lock);
+    if (recorder->max_frames > 0) {
+        uint64_t left = recorder->max_frames - frames_so_far(recorder);
+        /* What a pause leaves out is not in the files. */
+        if (left == 0 || !recorder->paused) max_frames = least(max_frames, left);
+    }
     return stop ? 0 : max_frames;
 }
 
@@ -448,6 +453,7 @@ int kodama_recorder_open(struct kodama_recorder **recorder, struct kodama_ring *
     made->log = config->log;
     made->split_frames = config->split_frames;
     made->split_bytes = config->split_bytes;
+    made->max_frames = config->max_frames;
     made->sync_ns = config->sync_ms * CLOCK_NS_PER_MS;
     made->shape = shape;
     made->file.descriptor = -1;

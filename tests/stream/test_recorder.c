@@ -231,6 +231,37 @@ static void a_ring_that_ends_ends_the_recording(void **state)
     kodama_ring_destroy(ring);
 }
 
+static void a_recording_with_a_length_ends_by_itself_at_that_frame(void **state)
+{
+    (void)state;
+    const char *path = new_path(".wav");
+    struct kodama_ring *ring = make_ring(KODAMA_SAMPLE_S16, RATE, 1, 2.0);
+    struct kodama_recorder_config config = config_for(path);
+    struct kodama_recorder_stats stats;
+    config.max_frames = 7001;
+    config.lossless = true;
+    struct kodama_recorder *recorder = open_recorder(ring, &config);
+    feed(ring, 7000);
+    assert_int_equal(kodama_recorder_pause(recorder), KODAMA_OK);
+    feed(ring, 3000);
+    assert_int_equal(kodama_recorder_resume(recorder), KODAMA_OK);
+    assert_int_equal(kodama_recorder_wait(recorder, 0, NULL), KODAMA_ERR_TIMEOUT);
+    feed(ring, 4 * kodama_ring_capacity(ring)); /* held back by nobody afterwards */
+    assert_int_equal(kodama_recorder_wait(recorder, KODAMA_FOREVER, NULL), KODAMA_OK);
+    kodama_recorder_stats(recorder, &stats);
+    assert_int_equal(stats.frames, 7001);
+    assert_int_equal(stats.paused_frames, 3000);
+    kodama_recorder_close(recorder);
+    SF_INFO info;
+    uint64_t n_frames;
+    int32_t *samples = read_s32(path, &n_frames, &info);
+    assert_int_equal(n_frames, 7001);
+    assert_int_equal(samples[6999] / 65536, value_at(6999, 0));
+    assert_int_equal(samples[7000] / 65536, value_at(10000, 0));
+    free(samples);
+    kodama_ring_destroy(ring);
+}
+
 static void closing_a_recorder_finishes_its_file(void **state)
 {
     (void)state;
@@ -523,6 +554,7 @@ int main(void)
         cmocka_unit_test(two_recorders_of_one_ring_write_the_same),
         cmocka_unit_test(a_stop_in_mid_flow_writes_all_that_the_ring_held_and_no_more),
         cmocka_unit_test(a_ring_that_ends_ends_the_recording),
+        cmocka_unit_test(a_recording_with_a_length_ends_by_itself_at_that_frame),
         cmocka_unit_test(closing_a_recorder_finishes_its_file),
         cmocka_unit_test(a_recording_of_nothing_is_an_empty_wav_or_no_file),
         cmocka_unit_test(a_recorder_is_woken_once_for_a_tenth_of_a_second),
