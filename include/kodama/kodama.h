@@ -7,6 +7,7 @@
 #include <kodama/detector.h>
 #include <kodama/format.h>
 #include <kodama/log.h>
+#include <kodama/loudness.h>
 #include <kodama/meter.h>
 #include <kodama/model.h>
 #include <kodama/recognizer.h>

@@ -1,8 +1,8 @@
 /* What clips measure: statistics, loudness, where sound begins and ends. */
-#include <ebur128.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include <kodama/loudness.h>
 
 #include "audio/clip.h"
 #include "base/error.h"
@@ -80,80 +80,21 @@ float clip_peak(const struct kodama_clip *clip)
     return peak;
 }
 
-/* Where BS.1770 has a speaker: it weighs those between 60 and 120 degrees 1.41 times. Back speakers
- * are the surrounds of 5.1, at 110 degrees, unless there are side speakers as well. */
-static int place(uint32_t speaker, bool with_sides)
-{
-    switch (speaker) {
-    case KODAMA_CHANNEL_FL: return EBUR128_Mp030;
-    case KODAMA_CHANNEL_FR: return EBUR128_Mm030;
-    case KODAMA_CHANNEL_FC: return EBUR128_Mp000;
-    case KODAMA_CHANNEL_LFE: return EBUR128_UNUSED;
-    case KODAMA_CHANNEL_BL: return with_sides ? EBUR128_Mp135 : EBUR128_Mp110;
-    case KODAMA_CHANNEL_BR: return with_sides ? EBUR128_Mm135 : EBUR128_Mm110;
-    case KODAMA_CHANNEL_BC: return EBUR128_Mp180;
-    case KODAMA_CHANNEL_SL: return EBUR128_Mp090;
-    case KODAMA_CHANNEL_SR: return EBUR128_Mm090;
-    }
-    return EBUR128_Mp000; /* heights and the like count once */
-}
-
-static void place_channels(ebur128_state *meter, const struct kodama_clip *clip)
-{
-    uint32_t mask = clip_channel_mask(clip);
-    bool with_sides = (mask & (KODAMA_CHANNEL_SL | KODAMA_CHANNEL_SR)) != 0;
-    uint32_t channel = 0;
-    for (int bit = 0; bit < 32 && channel < clip->format.channels; bit++) {
-        uint32_t speaker = UINT32_C(1) << bit;
-        if (!(mask & speaker)) continue;
-        ebur128_set_channel(meter, channel++, place(speaker, with_sides));
-    }
-}
-
-static int measure_loudness(ebur128_state *meter, const struct kodama_clip *clip,
-                            struct kodama_clip_loudness *loudness)
-{
-    place_channels(meter, clip);
-    size_t channels = clip->format.channels;
-    for (size_t done = 0; done < clip->n_frames;) {
-        size_t n = clip->n_frames - done;
-        if (n > BLOCK_FRAMES) n = BLOCK_FRAMES;
-        int failure = ebur128_add_frames_float(meter, clip->samples + done * channels, n);
-        if (failure) return failure;
-        done += n;
-    }
-    for (uint32_t c = 0; c < channels; c++) {
-        double peak = 0.0;
-        int failure = ebur128_true_peak(meter, c, &peak);
-        if (failure) return failure;
-        if (peak > loudness->true_peak) loudness->true_peak = peak;
-    }
-    loudness->true_peak_db = decibels(loudness->true_peak);
-    int failure = ebur128_loudness_global(meter, &loudness->integrated_lufs);
-    if (failure) return failure;
-    return ebur128_loudness_range(meter, &loudness->range_lu);
-}
-
 int kodama_clip_loudness(const struct kodama_clip *clip, struct kodama_clip_loudness *loudness,
                          struct kodama_error *error)
 {
-    const struct kodama_clip_loudness silence = {
-        .integrated_lufs = -INFINITY,
-        .true_peak_db = -INFINITY,
-    };
-    if (loudness) *loudness = silence;
+    if (loudness) (void)kodama_loudness_read(NULL, loudness);
     if (!loudness || !clip) return error_set(error, KODAMA_ERR_ARGUMENT, "loudness: no clip");
     if (clip->n_frames == 0) return KODAMA_OK;
-    const int mode = EBUR128_MODE_I | EBUR128_MODE_LRA | EBUR128_MODE_TRUE_PEAK;
-    ebur128_state *meter = ebur128_init(clip->format.channels, clip->format.rate_hz, mode);
-    int failure = meter ? measure_loudness(meter, clip, loudness) : EBUR128_ERROR_NOMEM;
-    if (meter) ebur128_destroy(&meter);
-    if (failure) {
-        *loudness = silence;
-        return error_set(error, KODAMA_ERR_MEMORY,
-                         "no memory to measure the loudness of %zu frames", clip->n_frames);
-    }
-    return KODAMA_OK;
+    struct kodama_loudness *meter;
+    int status = kodama_loudness_open(&meter, clip->format, error);
+    if (status < 0) return status;
+    status = kodama_loudness_add(meter, clip->samples, clip->n_frames);
+    if (status == KODAMA_OK) status = kodama_loudness_read(meter, loudness);
+    kodama_loudness_close(meter);
+    if (status == KODAMA_OK) return KODAMA_OK;
+    return error_set(error, status, "no memory to measure the loudness of %zu frames",
+                     clip->n_frames);
 }
 
 /* Whether a sample of the frame is louder than that. */

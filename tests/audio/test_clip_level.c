@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <kodama/clip.h>
+#include <kodama/loudness.h>
 
 #include "audio/clip.h"
 
@@ -308,6 +309,40 @@ static void loudness_meets_the_reference_cases_of_ebu_tech_3341(void **state)
     check_loudness("one channel alone", 1, (struct stretch[]){{20, {-23}}}, 1, -26.0);
 }
 
+static void loudness_of_pieces_is_that_of_the_whole(void **state)
+{
+    (void)state;
+    const struct stretch stretches[] = {{1.5, {-20, -30}}, {2, {-40, -18}}, {1, {-70, -70}}};
+    struct kodama_clip *clip = make_stretches(2, stretches, 3);
+    struct kodama_clip_loudness whole, pieces;
+    struct kodama_loudness *loudness;
+    struct test_random random = {11};
+    assert_int_equal(kodama_clip_loudness(clip, &whole, NULL), KODAMA_OK);
+    assert_int_equal(kodama_loudness_open(&loudness, kodama_clip_format(clip), NULL), KODAMA_OK);
+    assert_int_equal(kodama_loudness_read(loudness, &pieces), KODAMA_OK);
+    assert_true(pieces.integrated_lufs == -INFINITY && pieces.true_peak_db == -INFINITY);
+    for (size_t done = 0, n; done < kodama_clip_frames(clip); done += n) {
+        size_t left = kodama_clip_frames(clip) - done;
+        n = test_random_below(&random, 9000);
+        n = n < left ? n : left;
+        assert_int_equal(kodama_loudness_add(loudness, kodama_clip_samples(clip) + done * 2, n),
+                         KODAMA_OK);
+        assert_int_equal(kodama_loudness_read(loudness, &pieces), KODAMA_OK);
+    }
+    assert_float_equal(pieces.integrated_lufs, whole.integrated_lufs, 1e-9);
+    assert_float_equal(pieces.range_lu, whole.range_lu, 1e-9);
+    assert_float_equal(pieces.true_peak, whole.true_peak, 0.0);
+    assert_true(isfinite(pieces.integrated_lufs));
+    kodama_loudness_close(loudness);
+    kodama_loudness_close(NULL);
+    struct kodama_format wrong = {KODAMA_SAMPLE_F32, 1000, 2, 0};
+    assert_int_equal(kodama_loudness_open(&loudness, wrong, NULL), KODAMA_ERR_FORMAT);
+    assert_null(loudness);
+    assert_int_equal(kodama_loudness_add(NULL, NULL, 0), KODAMA_ERR_ARGUMENT);
+    assert_int_equal(kodama_loudness_read(NULL, &pieces), KODAMA_ERR_ARGUMENT);
+    kodama_clip_destroy(clip);
+}
+
 static void loudness_range_meets_the_reference_cases_of_ebu_tech_3342(void **state)
 {
     (void)state;
@@ -560,6 +595,7 @@ int main(void)
         cmocka_unit_test(the_statistics_of_an_hour_are_exact),
         cmocka_unit_test(bounds_are_the_first_and_last_loud_frame),
         cmocka_unit_test(loudness_meets_the_reference_cases_of_ebu_tech_3341),
+        cmocka_unit_test(loudness_of_pieces_is_that_of_the_whole),
         cmocka_unit_test(loudness_range_meets_the_reference_cases_of_ebu_tech_3342),
         cmocka_unit_test(true_peak_sees_what_lies_between_the_samples),
         cmocka_unit_test(lfe_does_not_count_and_surrounds_count_more),
