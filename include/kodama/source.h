@@ -109,7 +109,10 @@ struct kodama_source_stats {
     uint64_t gaps;          /**< how often */
     uint64_t overruns;      /**< blocks for which a paced or live source found the ring full */
     uint64_t
-        latency_ns; /**< age of a frame when it is written, as far as the source knows; else 0 */
+        latency_ns;    /**< age of a frame when it is written, as far as the source knows; else 0 */
+    uint64_t vanished; /**< how often the target (an application, a device) went away */
+    uint64_t returned; /**< how often it came back */
+    bool present;      /**< whether it is there now */
 };
 
 /**

@@ -33,11 +33,10 @@ static bool write_block(struct feed *feed, size_t n_frames)
     size_t done = 0;
     int64_t timeout_ns = 0; /* first see whether there is room, so that waiting can be counted */
     while (done < n_frames) {
-        int64_t n = kodama_writer_write(&source->writer, feed->block + done * frame_bytes,
-                                        n_frames - done, timeout_ns);
+        int64_t n =
+            source_write(source, feed->block + done * frame_bytes, n_frames - done, timeout_ns);
         if (n > 0) {
             done += (size_t)n;
-            source_count(&source->counters.frames, (uint64_t)n);
         } else if (n != KODAMA_ERR_FULL && n != KODAMA_ERR_TIMEOUT) {
             return false;
         }

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "ring/ring.h"
 
 /* One line per backend. */
 /* clang-format off */
@@ -107,6 +109,9 @@ void kodama_source_stats(const struct kodama_source *source, struct kodama_sourc
         .gaps = atomic_load_explicit(&counters->gaps, memory_order_relaxed),
         .overruns = atomic_load_explicit(&counters->overruns, memory_order_relaxed),
         .latency_ns = atomic_load_explicit(&counters->latency_ns, memory_order_relaxed),
+        .vanished = atomic_load_explicit(&counters->vanished, memory_order_relaxed),
+        .returned = atomic_load_explicit(&counters->returned, memory_order_relaxed),
+        .present = source_is_present(source),
     };
 }
 
@@ -119,10 +124,22 @@ int source_start(struct kodama_source *source, struct kodama_ring *ring,
         return error_set(error, status, "source %s cannot write to its ring: %s", source->ops->name,
                          kodama_strerror(status));
     }
+    source->ring = ring;
     source->on_end = on_end;
     source->user = user;
+    if (source->n_starts > 0) {
+        /* The time it was stopped for is missing from the timeline. */
+        struct kodama_mark seam = {.position = kodama_ring_position(ring),
+                                   .time_ns = clock_now_ns(),
+                                   .flags = KODAMA_MARK_CLOCK};
+        (void)kodama_writer_mark(&source->writer, &seam); /* closed: the first write will say so */
+    }
     status = source->ops->start(source, error);
-    if (status < 0) kodama_writer_release(&source->writer);
+    if (status < 0) {
+        kodama_writer_release(&source->writer);
+    } else {
+        source->n_starts++;
+    }
     return status;
 }
 
@@ -130,6 +147,85 @@ void source_stop(struct kodama_source *source)
 {
     source->ops->stop(source);
     kodama_writer_release(&source->writer);
+}
+
+int64_t source_write(struct kodama_source *source, const void *frames, size_t n_frames,
+                     int64_t timeout_ns)
+{
+    const uint8_t *bytes = frames;
+    size_t frame_bytes = kodama_frame_bytes(source->format), done = 0;
+    uint64_t deadline = 0;
+    for (;;) {
+        stamps_add(&source->stamps, kodama_ring_position(source->ring), clock_now_ns());
+        int64_t n = kodama_writer_write(&source->writer, bytes ? bytes + done * frame_bytes : NULL,
+                                        n_frames - done, 0);
+        if (n > 0) {
+            source_count(&source->counters.frames, (uint64_t)n);
+            done += (size_t)n;
+            if (done == n_frames) return (int64_t)done;
+            n = KODAMA_ERR_FULL;
+        }
+        if (n == KODAMA_ERR_FULL && timeout_ns != 0) {
+            if (deadline == 0) deadline = clock_deadline(timeout_ns);
+            /* Waited for here, not in the write: what is written after it is stamped after it. */
+            if (ring_writer_wait(&source->writer, n_frames - done, deadline)) continue;
+            n = KODAMA_ERR_TIMEOUT;
+        }
+        return done > 0 ? (int64_t)done : n;
+    }
+}
+
+int64_t source_write_gap(struct kodama_source *source, size_t n_frames, uint64_t time_ns)
+{
+    uint64_t room = kodama_writer_space(&source->writer);
+    uint64_t position = kodama_ring_position(source->ring);
+    /* A ring without lossless readers takes everything, also more than it can keep. */
+    struct kodama_ring_stats stats;
+    kodama_ring_stats(source->ring, &stats);
+    size_t n = n_frames;
+    if (stats.n_lossless > 0 && room < n) n = (size_t)room;
+    if (n == 0) return n_frames == 0 ? KODAMA_ERR_ARGUMENT : KODAMA_ERR_FULL;
+    struct kodama_mark mark = {
+        .position = position, .length = n, .time_ns = time_ns, .flags = KODAMA_MARK_GAP};
+    int status = kodama_writer_mark(&source->writer, &mark);
+    if (status < 0) return status;
+    int64_t written = source_write(source, NULL, n, 0);
+    if (written < 0) return written;
+    if (position != source->gap_end || position == 0) source_count(&source->counters.gaps, 1);
+    source->gap_end = position + (uint64_t)written;
+    source_count(&source->counters.gap_frames, (uint64_t)written);
+    source_count(&source->counters.silent_frames, (uint64_t)written);
+    return written;
+}
+
+bool source_is_present(const struct kodama_source *source)
+{
+    const struct source_counters *counters = &source->counters;
+    uint64_t returned = atomic_load_explicit(&counters->returned, memory_order_acquire);
+    return atomic_load_explicit(&counters->vanished, memory_order_acquire) <= returned;
+}
+
+/* Count where it happened, then that it happened, then tell the stream. */
+static void notice(struct kodama_source *source, _Atomic uint64_t *at, _Atomic uint64_t *count)
+{
+    atomic_store_explicit(at, source->ring ? kodama_ring_position(source->ring) : 0,
+                          memory_order_relaxed);
+    /* release: pairs with the acquire of whoever asks where */
+    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1,
+                          memory_order_release);
+    if (source->on_notice) source->on_notice(source->notice_user);
+}
+
+void source_vanished(struct kodama_source *source)
+{
+    struct source_counters *counters = &source->counters;
+    if (source_is_present(source)) notice(source, &counters->vanished_at, &counters->vanished);
+}
+
+void source_returned(struct kodama_source *source)
+{
+    struct source_counters *counters = &source->counters;
+    if (!source_is_present(source)) notice(source, &counters->returned_at, &counters->returned);
 }
 
 void source_ended(struct kodama_source *source, int status, const struct kodama_error *error)

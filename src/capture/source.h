@@ -10,6 +10,8 @@
 #include <kodama/ring.h>
 #include <kodama/source.h>
 
+#include "capture/stamps.h"
+
 /** A backend. All members are mandatory unless marked optional. */
 struct source_ops {
     const char *name;
@@ -30,6 +32,9 @@ struct source_ops {
 /** Counters, written by the backend's thread only, read by anybody (relaxed). */
 struct source_counters {
     _Atomic uint64_t frames, silent_frames, gap_frames, gaps, overruns, latency_ns;
+    _Atomic uint64_t rejected_frames;          /* refused because a lossless reader was full */
+    _Atomic uint64_t vanished, returned;       /* how often the target went and came back */
+    _Atomic uint64_t vanished_at, returned_at; /* position of the last time; before the counts */
 };
 
 struct kodama_source {
@@ -39,8 +44,17 @@ struct kodama_source {
     bool live;                    /* immutable after open; ops->live unless open sets another */
     const struct kodama_log *log; /* immutable */
     void *state;                  /* the backend's */
+    bool paced;                   /* immutable after open: it keeps time without being live */
+    struct kodama_ring *ring;     /* set by source_start, until the next one */
     struct kodama_writer writer;  /* backend's thread only, between start and stop */
+    bool rejects;      /* set before source_start: do not wait for a full reader, leave a gap */
+    uint64_t gap_end;  /* backend's thread only: where the newest gap ends */
+    uint64_t n_starts; /* how often it was started; changed by source_start only */
+    void (*on_notice)(void *user); /* may be NULL; set before source_start; real-time safe: it has
+                                      vanished or is back */
+    void *notice_user;
     struct source_counters counters;
+    struct stamps stamps; /* when which frames were written */
     void (*on_end)(void *user, int status,
                    const struct kodama_error *error); /* set by source_start */
     void *user;
@@ -66,6 +80,49 @@ static inline void source_count(_Atomic uint64_t *counter, uint64_t n)
 {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
                           memory_order_relaxed);
+}
+
+/**
+ * For backends: write frames to the ring, stamped and counted.
+ *
+ * @param source      running
+ * @param frames      interleaved, in the source's format; NULL writes silence (which is counted as
+ * frames only: what is missing is for source_write_gap())
+ * @param n_frames    how many
+ * @param timeout_ns  how long to wait for lossless readers; a live source gives 0
+ * @return frames written, 1..n_frames, or KODAMA_ERR_FULL, _TIMEOUT, _CLOSED, _STATE, as
+ * kodama_writer_write()
+ *
+ * Thread: the backend's writer. Real-time safe: yes, may wake, when timeout_ns is 0.
+ */
+int64_t source_write(struct kodama_source *source, const void *frames, size_t n_frames,
+                     int64_t timeout_ns);
+
+/**
+ * For backends: write silence for frames that are missing; marked, stamped and counted. What
+ * follows directly on a gap is the same gap. Never waits: it writes what there is room for.
+ *
+ * @param source    running
+ * @param n_frames  how many are missing
+ * @param time_ns   monotonic time of the first one, 0 if not known
+ * @return frames written, 1..n_frames, or KODAMA_ERR_FULL, _CLOSED, _STATE, _ARGUMENT
+ *
+ * Thread: the backend's writer. Real-time safe: yes, may wake.
+ */
+int64_t source_write_gap(struct kodama_source *source, size_t n_frames, uint64_t time_ns);
+
+/** For backends: what is captured (an application, a device) has gone, or is back. Vanishing twice
+ * counts once, and so does coming back. Thread: one at a time. Real-time safe: yes, may wake. */
+void source_vanished(struct kodama_source *source);
+void source_returned(struct kodama_source *source);
+
+/** Whether its target is there. Thread: any. Real-time safe: yes. */
+bool source_is_present(const struct kodama_source *source);
+
+/** Whether it keeps time: a second of audio comes in a second. Thread: any. Real-time safe: yes. */
+static inline bool source_keeps_time(const struct kodama_source *source)
+{
+    return source->live || source->paced;
 }
 
 /** For backends: the data has ended. */

@@ -139,6 +139,7 @@ static int file_open(struct kodama_source *source, const struct kodama_source_co
     if (!state) return error_set(error, KODAMA_ERR_MEMORY, "no memory for a source");
     source->state = state;
     state->source = source;
+    source->paced = config->paced;
     state->n_paths = config->n_paths;
     state->paths = memory_array(config->n_paths, sizeof *state->paths);
     int status = state->paths ? examine(source, config, error)

@@ -27,6 +27,7 @@ int generator_init(struct generator *generator, struct kodama_source *source,
     generator->end = config->length_frames > 0 ? config->length_frames : UINT64_MAX;
     source->format = with_defaults(config->format);
     source->live = config->live;
+    source->paced = config->paced;
     int status = kodama_format_check(source->format, error);
     if (status < 0) return status;
     if (config->length_frames > INT64_MAX) {

@@ -91,6 +91,7 @@ static void enter(struct null_state *state, const struct kodama_fault *fault)
         log_write(source->log, KODAMA_LOG_WARNING, "the source null has vanished at frame %llu",
                   (unsigned long long)fault->position);
         mark(state, fault->position, 0, KODAMA_MARK_CLOCK);
+        source_vanished(source);
     }
 }
 
@@ -101,6 +102,7 @@ static void leave(struct null_state *state)
                   "the source null has come back at frame %llu",
                   (unsigned long long)state->within_end);
         mark(state, state->within_end, 0, KODAMA_MARK_CLOCK);
+        source_returned(state->generator.source);
     }
     state->within = NULL;
     state->next_time_mark = state->within_end; /* what has an effect on time shows it at once */

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/mirror.h"
 #include "ring/internal.h"
+#include "ring/ring.h"
 
 #define CAPACITY_BYTES_MAX (UINT64_C(4) << 30)
 #define DEFAULT_SECONDS 2.0
@@ -170,6 +171,14 @@ void kodama_ring_close(struct kodama_ring *ring)
     for (uint64_t set = atomic_load(&ring->open); set != 0; set &= set - 1) {
         ring_wake_cursor(ring, &ring->cursors[__builtin_ctzll(set)]);
     }
+}
+
+void ring_reopen(struct kodama_ring *ring)
+{
+    if (ring_state(ring) != RING_CLOSED) return;
+    /* The limit stays 0 and makes the next writer look at all lossless cursors. */
+    atomic_fetch_add(&ring->epoch, 1);
+    atomic_store(&ring->state, RING_OPEN);
 }
 
 struct kodama_format kodama_ring_format(const struct kodama_ring *ring)

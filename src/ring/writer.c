@@ -15,6 +15,7 @@
  */
 #include "base/clock.h"
 #include "ring/internal.h"
+#include "ring/ring.h"
 
 /* What is to be written: a list of blocks, and how far it has been. */
 struct feed {
@@ -259,6 +260,13 @@ int64_t kodama_writer_commit(struct kodama_writer *writer, size_t n_frames)
     }
     publish(ring, n_frames, n_frames * ring->frame_bytes);
     return (int64_t)n_frames;
+}
+
+bool ring_writer_wait(struct kodama_writer *writer, size_t n_frames, uint64_t deadline_ns)
+{
+    struct kodama_ring *ring = held_ring(writer);
+    if (!ring || ring_state(ring) != RING_OPEN) return true;
+    return ring_wait_room(ring, ring_min(n_frames, (ring->capacity + 1) / 2), deadline_ns);
 }
 
 uint64_t kodama_writer_space(const struct kodama_writer *writer)
