@@ -11,6 +11,7 @@
 #include <kodama/meter.h>
 #include <kodama/model.h>
 #include <kodama/recognizer.h>
+#include <kodama/record.h>
 #include <kodama/recorder.h>
 #include <kodama/resampler.h>
 #include <kodama/ring.h>
