@@ -87,11 +87,27 @@ struct kodama_source_config {
      * Without faults it is "noise" with a KODAMA_MARK_TIME every second. */
     const struct kodama_fault *faults;
     size_t n_faults;
-    /** "mix": what is mixed; the sources are taken on success and the caller's still on error. They
-     * start together, and frame n of the mix is the sum of frame n of each; the slowest one sets
-     * the pace. One that ends early is silence from there on, and the mix ends with the last. Gaps
-     * stay in their place, marked and counted. Rates must agree; channels are the same, or mono on
-     * either side (mono goes into every channel, the mean of the channels into mono). */
+    /**
+     * "mix": what is mixed; the sources are taken on success and the caller's still on error. They
+     * start together, and the slowest one sets the pace. One that ends early is silence from there
+     * on, and the mix ends with the last. Gaps stay in their place, marked and counted. Rates must
+     * agree; channels are the same, or mono on either side (mono goes into every channel, the mean
+     * of the channels into mono).
+     *
+     * Inputs that keep time (live or paced) and mark when their first frame was heard
+     * (KODAMA_MARK_TIME within its first 10 ms) are put in step: one whose first frame was heard
+     * 37 ms later than another's begins 37 ms later, to the nearest frame; it is silence before
+     * that, which is neither a gap nor counted. The first of them is the reference, whose frames
+     * pass as they are; what its clock says is what the mix's marks say. Another one that comes to
+     * be 0.5 ms out of step by its marks is resampled from there on, by up to 1000 ppm, so that it
+     * comes back into step within seconds and stays there (measured at +-200 ppm: 0.5 ms at the
+     * most, 1 us after a minute); until then it passes bit for bit. When the reference has ended
+     * the others keep the speed that they have.
+     *
+     * All other inputs are put together by position: frame n of the mix is the sum of frame n of
+     * each. Started again after a stop, these go on where they were; those that keep time are put
+     * in step anew, and what they held unread is dropped.
+     */
     const struct kodama_mix_input *inputs;
     size_t n_inputs; /**< 1..64 */
 };

@@ -309,7 +309,7 @@ static void mixes_can_be_mixed(void **state)
     free(frames);
 }
 
-static void a_mix_stops_at_once_in_every_state_and_runs_once(void **state)
+static void a_mix_stops_at_once_in_every_state(void **state)
 {
     (void)state;
     static const struct kodama_fault stall = {
@@ -328,14 +328,6 @@ static void a_mix_stops_at_once_in_every_state_and_runs_once(void **state)
         kodama_ring_close(collect.ring);
         source_stop(mix);
         assert_true(clock_now_ns() - begin < 5000000000); /* not the hour */
-        struct kodama_ring *ring;
-        struct kodama_ring_config config = KODAMA_RING_CONFIG_INIT;
-        config.format = kodama_source_format(mix);
-        assert_int_equal(kodama_ring_create(&ring, &config, NULL), KODAMA_OK);
-        struct kodama_error error = {0};
-        assert_int_equal(source_start(mix, ring, NULL, NULL, &error), KODAMA_ERR_STATE);
-        assert_non_null(strstr(error.message, "runs once"));
-        kodama_ring_destroy(ring);
         kodama_cursor_close(collect.cursor);
         kodama_ring_destroy(collect.ring);
         kodama_source_close(mix);
@@ -391,7 +383,7 @@ int main(void)
         cmocka_unit_test(an_input_that_fails_is_told_at_the_end_and_the_others_go_on),
         cmocka_unit_test(frames_that_a_live_input_lost_are_gaps_in_their_place),
         cmocka_unit_test(mixes_can_be_mixed),
-        cmocka_unit_test(a_mix_stops_at_once_in_every_state_and_runs_once),
+        cmocka_unit_test(a_mix_stops_at_once_in_every_state),
         cmocka_unit_test(a_mix_that_cannot_be_is_refused_and_leaves_the_inputs_alone),
     };
     return cmocka_run_group_tests_name("source mix", tests, NULL, NULL);
