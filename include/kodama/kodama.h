@@ -10,6 +10,7 @@
 #include <kodama/loudness.h>
 #include <kodama/meter.h>
 #include <kodama/model.h>
+#include <kodama/neural.h>
 #include <kodama/recognizer.h>
 #include <kodama/record.h>
 #include <kodama/recorder.h>
