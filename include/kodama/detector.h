@@ -68,6 +68,19 @@ KODAMA_API int kodama_detector_open_with(struct kodama_detector **detector,
                                          const struct kodama_detector_config *config,
                                          struct kodama_error *error) KODAMA_MUST_USE;
 
+/**
+ * Whether a detector can work here: opens and closes it.
+ *
+ * @param config      as kodama_detector_open_with()
+ * @param[out] about  may be NULL; what it works with, or what is missing and what to do
+ * @param n_bytes     room in about
+ * @return as kodama_detector_open_with()
+ *
+ * Thread: any. Real-time safe: no.
+ */
+KODAMA_API int kodama_detector_probe(const struct kodama_detector_config *config, char *about,
+                                     size_t n_bytes);
+
 /** Close a detector; NULL is allowed. */
 KODAMA_API void kodama_detector_close(struct kodama_detector *detector);
 

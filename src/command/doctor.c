@@ -41,7 +41,7 @@ struct problem {
 };
 
 struct examination {
-    struct findings backends, engines, detectors;
+    struct findings backends, engines, detectors, neural;
     struct problem problems[FINDINGS_MAX];
     size_t n_problems;
     char model[256]; /* that captions use */
@@ -114,20 +114,23 @@ static void examine_detectors(struct examination *found)
 {
     for (size_t i = 0; kodama_detector_name(i); i++) {
         struct finding *finding = add_finding(&found->detectors, kodama_detector_name(i));
-        struct kodama_detector *detector;
-        struct kodama_error error = {0};
-        finding->works = kodama_detector_open(&detector, finding->name, 16000, &error) == KODAMA_OK;
-        if (finding->works) {
-            snprintf(finding->detail, sizeof finding->detail, "windows of %u ms",
-                     kodama_detector_window(detector) / 16);
-            kodama_detector_close(detector);
-        } else {
-            snprintf(finding->detail, sizeof finding->detail, "%s", error.message);
-            add_problem(found, "use another detector: --detector",
-                        "the voice activity detector %s cannot work: %s", finding->name,
-                        error.message);
-        }
+        struct kodama_detector_config config = KODAMA_DETECTOR_CONFIG_INIT;
+        config.name = finding->name;
+        finding->works =
+            kodama_detector_probe(&config, finding->detail, sizeof finding->detail) == KODAMA_OK;
+        /* The default one needs nothing; others are extra, and their line says how to get them. */
+        if (!finding->works && i == 0)
+            add_problem(found, finding->detail, "the voice activity detector %s cannot work",
+                        finding->name);
     }
+}
+
+/* What runs trained models; nothing that must be there, so no problem when it is not. */
+static void examine_neural(struct examination *found)
+{
+    struct finding *finding = add_finding(&found->neural, "onnxruntime");
+    finding->works =
+        kodama_neural_probe(NULL, finding->detail, sizeof finding->detail) == KODAMA_OK;
 }
 
 /* The mirrored mapping is the one thing that an unusual system may refuse. */
@@ -175,6 +178,7 @@ static void examine(struct examination *found)
     examine_backends(found);
     examine_engines(found);
     examine_detectors(found);
+    examine_neural(found);
     examine_ring(found);
     examine_captions(found);
 }
@@ -226,6 +230,7 @@ static void add_json(struct text *page, const struct examination *found)
     json_object_set_new(all, "backends", json_findings(&found->backends));
     json_object_set_new(all, "engines", json_findings(&found->engines));
     json_object_set_new(all, "detectors", json_findings(&found->detectors));
+    json_object_set_new(all, "neural", json_findings(&found->neural));
     json_object_set_new(all, "libraries", libraries);
     json_object_set_new(all, "problems", problems);
     char *words = json_dumps(all, JSON_INDENT(2));
@@ -293,6 +298,7 @@ static void add_text(struct text *page, const struct examination *found)
     add_findings(page, "sources", &found->backends);
     add_findings(page, "engines", &found->engines);
     add_findings(page, "detectors", &found->detectors);
+    add_findings(page, "neural", &found->neural);
     add_libraries(page);
     text_add(page, "\n");
     for (size_t i = 0; i < found->n_problems; i++) {
@@ -336,10 +342,11 @@ static const struct option_entry doctor_table[] = {
 };
 
 static const struct section doctor_sections[] = {
-    {"JSON",
-     "  {\"version\", \"backends\": [...], \"engines\": [...], \"detectors\": [...],\n"
-     "   \"libraries\": {name: version}, \"problems\": [{\"what\", \"how\"}]}\n\n"
-     "Backends (sources of sound), engines and detectors are {\"name\", \"works\", \"detail\"}."},
+    {"JSON", "  {\"version\", \"backends\": [...], \"engines\": [...], \"detectors\": [...],\n"
+             "   \"neural\": [...], \"libraries\": {name: version},\n"
+             "   \"problems\": [{\"what\", \"how\"}]}\n\n"
+             "Backends (sources of sound), engines, detectors and neural (what runs trained "
+             "models) are {\"name\", \"works\", \"detail\"}."},
     {NULL, NULL},
 };
 

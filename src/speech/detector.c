@@ -1,6 +1,7 @@
 /* Voice activity detectors: the registry, and the public functions in front of the table. */
 #include "speech/detector.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -8,6 +9,7 @@
 /* The first is the default. */
 static const struct detector_ops *const detectors[] = {
     &detector_builtin,
+    &detector_silero,
     NULL,
 };
 
@@ -48,6 +50,23 @@ int kodama_detector_open(struct kodama_detector **detector, const char *name, ui
     config.name = name;
     config.rate_hz = rate_hz;
     return kodama_detector_open_with(detector, &config, error);
+}
+
+int kodama_detector_probe(const struct kodama_detector_config *config, char *about, size_t n_bytes)
+{
+    struct kodama_detector *detector;
+    struct kodama_error error = {0};
+    char words[sizeof error.message];
+    int status = kodama_detector_open_with(&detector, config, &error);
+    snprintf(words, sizeof words, "%s", error.message);
+    if (status == KODAMA_OK) {
+        uint32_t rate_hz = config ? config->rate_hz : 16000;
+        snprintf(words, sizeof words, "windows of %u ms", detector->window * 1000 / rate_hz);
+        if (detector->ops->describe) detector->ops->describe(detector, words, sizeof words);
+        kodama_detector_close(detector);
+    }
+    if (about && n_bytes > 0) snprintf(about, n_bytes, "%s", words);
+    return status;
 }
 
 void kodama_detector_close(struct kodama_detector *detector)

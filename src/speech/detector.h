@@ -27,6 +27,8 @@ struct detector_ops {
      * process() could not have made; the caller then resets. */
     void (*save)(const struct kodama_detector *detector, struct record *record);
     void (*load)(struct kodama_detector *detector, struct record *record);
+    /** Optional: what it works with, for a person. */
+    void (*describe)(const struct kodama_detector *detector, char *about, size_t n_bytes);
 };
 
 /** Beginning of every detector; immutable after open. */
@@ -37,6 +39,7 @@ struct kodama_detector {
 };
 
 extern const struct detector_ops detector_builtin;
+extern const struct detector_ops detector_silero;
 
 /** The state as part of a larger record. */
 void detector_save(const struct kodama_detector *detector, struct record *record);
