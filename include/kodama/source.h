@@ -75,6 +75,12 @@ struct kodama_source_config {
     const struct kodama_log *log; /**< may be NULL */
     double frequency_hz;          /**< "tone": 0 to half the rate; 1000 by default */
     double amplitude; /**< "tone", "noise", "null": the peak, 0..1; 0.5 by default, -6 dBFS */
+    /** "tone": of channel 0, 1, ... each its own; channels that have none get frequency_hz and
+     * amplitude. No more than there are channels; format.channels 0 becomes the larger count. */
+    const double *frequencies_hz;
+    size_t n_frequencies;
+    const double *amplitudes;
+    size_t n_amplitudes;
     /** "noise", "null": which noise. A sample is uniform in [-amplitude, amplitude) and a function
      * of seed, place and channel alone: every run and every cutting into blocks gives the same. */
     uint64_t seed;

@@ -108,6 +108,61 @@ static void a_tone_is_a_sine_in_every_channel_and_sample_type(void **state)
     }
 }
 
+/* How much of a frequency is in a channel: the amplitude by correlation over whole seconds. */
+static double amplitude_at(const float *frames, size_t n, uint32_t channels, uint32_t channel,
+                           double frequency_hz)
+{
+    double sine = 0.0, cosine = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        double phase = 2.0 * 3.14159265358979323846 * frequency_hz * (double)i / 48000.0;
+        sine += (double)frames[i * channels + channel] * sin(phase);
+        cosine += (double)frames[i * channels + channel] * cos(phase);
+    }
+    return 2.0 / (double)n * sqrt(sine * sine + cosine * cosine);
+}
+
+static void each_channel_of_a_tone_may_have_its_own_frequency_and_amplitude(void **state)
+{
+    (void)state;
+    static const double frequencies[] = {200.0, 300.0, 500.0}, amplitudes[] = {0.25, 1.0};
+    struct kodama_source_config config = KODAMA_SOURCE_CONFIG_INIT;
+    config.frequencies_hz = frequencies;
+    config.n_frequencies = 3;
+    config.amplitudes = amplitudes;
+    config.n_amplitudes = 2;
+    config.format.channels = 4;
+    config.length_frames = 48000;
+    size_t n;
+    float *frames = play("tone", &config, &n);
+    /* What is not given for a channel is that of all: 1000 Hz, 0.5. */
+    static const double all_hz[] = {200.0, 300.0, 500.0, 1000.0};
+    static const double wanted[] = {0.25, 1.0, 0.5, 0.5};
+    for (uint32_t c = 0; c < 4; c++) {
+        for (uint32_t f = 0; f < 4; f++) {
+            double found = amplitude_at(frames, n, 4, c, all_hz[f]);
+            assert_true(fabs(found - (c == f ? wanted[c] : 0.0)) < 1e-6);
+        }
+    }
+    free(frames);
+    /* Without a number of channels there are as many as frequencies. */
+    config.format.channels = 0;
+    struct kodama_source *source = open_source("tone", &config);
+    assert_int_equal(kodama_source_format(source).channels, 3);
+    kodama_source_close(source);
+    /* More than channels, and a wrong one, are refused. */
+    struct kodama_error error = {0};
+    config.format.channels = 2;
+    assert_int_equal(kodama_source_open(&source, "tone", &config, &error), KODAMA_ERR_ARGUMENT);
+    assert_non_null(strstr(error.message, "3 frequencies"));
+    static const double wrong[] = {200.0, 24001.0};
+    config.frequencies_hz = wrong;
+    config.n_frequencies = 2;
+    assert_int_equal(kodama_source_open(&source, "tone", &config, &error), KODAMA_ERR_ARGUMENT);
+    assert_non_null(strstr(error.message, "24001 Hz"));
+    config.frequencies_hz = NULL;
+    assert_int_equal(kodama_source_open(&source, "tone", &config, &error), KODAMA_ERR_ARGUMENT);
+}
+
 static void noise_is_the_same_in_every_run_and_sample_type(void **state)
 {
     (void)state;
@@ -324,6 +379,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_phase_of_a_tone_is_as_exact_after_a_day_as_after_a_second),
         cmocka_unit_test(a_tone_is_a_sine_in_every_channel_and_sample_type),
+        cmocka_unit_test(each_channel_of_a_tone_may_have_its_own_frequency_and_amplitude),
         cmocka_unit_test(noise_is_the_same_in_every_run_and_sample_type),
         cmocka_unit_test(noise_is_white_and_its_seeds_have_nothing_to_do_with_each_other),
         cmocka_unit_test(silence_is_silent_and_says_so),
