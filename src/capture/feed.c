@@ -2,11 +2,13 @@
 #include "capture/feed.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/waitable.h"
+#include "ring/ring.h"
 
 /* The monotonic time at which frame `position` is due. */
 static uint64_t due_ns(const struct feed *feed, uint64_t position)
@@ -25,64 +27,168 @@ static bool wait_until_due(struct feed *feed, uint64_t position)
     return kodama_waitable_wait(feed->stop_signal, left) == KODAMA_ERR_TIMEOUT;
 }
 
-/* Write a block; false when the ring was closed. Real-time safe: no. */
-static bool write_block(struct feed *feed, size_t n_frames)
+void feed_mark(struct feed *feed, uint64_t length, uint64_t time_ns, uint32_t flags)
+{
+    if (feed->n_marks == FEED_MARKS_MAX) return; /* no source has so much to say of one place */
+    feed->marks[feed->n_marks++] =
+        (struct kodama_mark){.length = length, .time_ns = time_ns, .flags = flags};
+}
+
+void feed_say(struct feed *feed, enum feed_block what)
+{
+    feed->what = what;
+}
+
+/* Publish what is known of the frame that is written next. */
+static void publish_marks(struct feed *feed)
 {
     struct kodama_source *source = feed->source;
-    size_t frame_bytes = kodama_frame_bytes(source->format);
-    size_t done = 0;
-    int64_t timeout_ns = 0; /* first see whether there is room, so that waiting can be counted */
-    while (done < n_frames) {
-        int64_t n =
-            source_write(source, feed->block + done * frame_bytes, n_frames - done, timeout_ns);
+    for (size_t i = 0; i < feed->n_marks; i++) {
+        feed->marks[i].position = kodama_ring_position(source->ring);
+        if (kodama_writer_mark(&source->writer, &feed->marks[i]) != KODAMA_ERR_CLOSED) continue;
+        /* The write that follows will say so, too; the rest is for the next start. */
+        feed->n_marks -= i;
+        memmove(feed->marks, feed->marks + i, feed->n_marks * sizeof feed->marks[0]);
+        return;
+    }
+    feed->n_marks = 0;
+}
+
+/* Put silence in the place of refused frames, as far as there is room, or (at the end) all of it;
+ * false when the ring was closed. */
+static bool fill_gap(struct feed *feed, bool wait)
+{
+    while (feed->refused > 0) {
+        int64_t n = source_write_gap(feed->source, (size_t)feed->refused, 0);
         if (n > 0) {
-            done += (size_t)n;
-        } else if (n != KODAMA_ERR_FULL && n != KODAMA_ERR_TIMEOUT) {
+            feed->refused -= (uint64_t)n;
+        } else if (n != KODAMA_ERR_FULL) {
             return false;
-        }
-        if (done < n_frames && timeout_ns == 0) {
-            /* A source that may go as fast as it is read is meant to be held up. */
-            if (feed->paced) source_count(&source->counters.overruns, 1);
-            timeout_ns = KODAMA_FOREVER;
+        } else if (!wait) {
+            return true;
+        } else {
+            (void)ring_writer_wait(&feed->source->writer, (size_t)feed->refused, CLOCK_NEVER);
         }
     }
-    feed->position += n_frames;
     return true;
 }
 
-/* Tell the readers when the first frame was heard. */
-static void mark_begin(struct feed *feed)
+/* A lossless reader is full and nobody waits for it: the block becomes a part of a gap, which is
+ * written when there is room, so that what follows stands where it would have stood. */
+static void refuse_block(struct feed *feed)
 {
-    feed->begin_ns = clock_now_ns();
-    struct kodama_mark mark = {.position = kodama_ring_position(feed->source->writer.ring),
-                               .time_ns = feed->begin_ns,
-                               .flags = KODAMA_MARK_TIME};
-    kodama_writer_mark(&feed->source->writer, &mark);
+    size_t n_frames = feed->n_held - feed->held_at, kept = 0;
+    feed->refused += n_frames;
+    source_count(&feed->source->counters.rejected_frames, n_frames);
+    /* Another clock is another clock for what comes after, too. */
+    for (size_t i = 0; i < feed->n_marks; i++) {
+        if (feed->marks[i].flags == KODAMA_MARK_CLOCK) feed->marks[kept++] = feed->marks[i];
+    }
+    feed->n_marks = kept;
+    feed->held_at = feed->n_held;
+}
+
+/* Frames were written of which the source has said that they are silent, or missing. */
+static void count_silence(struct feed *feed, uint64_t position, uint64_t n_frames)
+{
+    struct kodama_source *source = feed->source;
+    if (feed->what == FEED_SOUND) return;
+    source_count(&source->counters.silent_frames, n_frames);
+    if (feed->what == FEED_SILENCE) return;
+    source->gap_end = position + n_frames;
+    source_count(&source->counters.gap_frames, n_frames);
+}
+
+/* Write what is held; false when the ring was closed before all of it was written: the rest is
+ * held until the source is started again. Real-time safe: no. */
+static bool write_block(struct feed *feed)
+{
+    struct kodama_source *source = feed->source;
+    size_t frame_bytes = kodama_frame_bytes(source->format);
+    int64_t timeout_ns = 0; /* first see whether there is room, so that waiting can be counted */
+    if (!fill_gap(feed, false)) return false;
+    while (feed->held_at < feed->n_held) {
+        size_t left = feed->n_held - feed->held_at;
+        if (source->rejects && (feed->refused > 0 || kodama_writer_space(&source->writer) < left)) {
+            if (kodama_ring_is_closed(source->ring)) return false;
+            if (source->paced) source_count(&source->counters.overruns, 1);
+            refuse_block(feed);
+            return true;
+        }
+        publish_marks(feed);
+        uint64_t position = kodama_ring_position(source->ring);
+        int64_t n =
+            source_write(source, feed->block + feed->held_at * frame_bytes, left, timeout_ns);
+        if (n > 0) {
+            feed->held_at += (size_t)n;
+            count_silence(feed, position, (uint64_t)n);
+        } else if (n != KODAMA_ERR_FULL && n != KODAMA_ERR_TIMEOUT) {
+            return false;
+        }
+        if (feed->held_at < feed->n_held && timeout_ns == 0) {
+            /* A source that may go as fast as it is read is meant to be held up. */
+            if (source->paced) source_count(&source->counters.overruns, 1);
+            timeout_ns = KODAMA_FOREVER;
+        }
+    }
+    return true;
+}
+
+/* Read the next block, unless one is held since the source was stopped; 0 and errors as `read`. */
+static int64_t hold_block(struct feed *feed, struct kodama_error *error)
+{
+    if (feed->held_at < feed->n_held) return (int64_t)(feed->n_held - feed->held_at);
+    feed->n_held = feed->held_at = 0;
+    feed->what = FEED_SOUND;
+    int64_t n = feed->read(feed->state, feed->block, feed->block_frames, error);
+    if (n > 0) feed->n_held = (size_t)n;
+    return n;
+}
+
+/* It has come to its end, now or when it was started before. */
+static void end(struct feed *feed)
+{
+    (void)fill_gap(feed, true); /* nothing is held up by waiting now; closed: so be it */
+    int status = feed->error.status;
+    source_ended(feed->source, status, status < 0 ? &feed->error : NULL);
+}
+
+/* Read and write until the end or a stop: false for a stop. */
+static bool run_to_end(struct feed *feed)
+{
+    while (kodama_waitable_wait(feed->stop_signal, 0) == KODAMA_ERR_TIMEOUT) {
+        int64_t n = hold_block(feed, &feed->error);
+        if (n == KODAMA_ERR_CANCELLED) return false;
+        if (n <= 0) {
+            /* The last block lasts as long as it is. */
+            if (n == 0 && feed->paced) wait_until_due(feed, feed->position);
+            if (n < 0 && feed->error.status == 0) {
+                error_set(&feed->error, (int)n, "reading failed: %s", kodama_strerror((int)n));
+            }
+            return true;
+        }
+        if (feed->paced && !wait_until_due(feed, feed->position)) return false;
+        if (!write_block(feed)) return false;
+        feed->position += (uint64_t)n;
+    }
+    return false;
 }
 
 static void run(void *argument)
 {
     struct feed *feed = argument;
-    struct kodama_error error = {0};
-    int64_t n = 0;
-    if (feed->paced) mark_begin(feed);
-    while (kodama_waitable_wait(feed->stop_signal, 0) == KODAMA_ERR_TIMEOUT) {
-        n = feed->read(feed->state, feed->block, feed->block_frames, &error);
-        if (n <= 0) break;
-        if (feed->paced && !wait_until_due(feed, feed->position)) break;
-        if (!write_block(feed, (size_t)n)) break;
+    feed->position = 0;
+    if (feed->paced) {
+        /* Tell the readers when the first frame was heard. */
+        feed->begin_ns = clock_now_ns();
+        if (!feed->ended) feed_mark(feed, 0, feed->begin_ns, KODAMA_MARK_TIME);
     }
-    if (n <= 0) {
-        /* The last block lasts as long as it is. */
-        if (feed->paced && n == 0) wait_until_due(feed, feed->position);
-        if (n == KODAMA_ERR_CANCELLED) n = 0;
-        if (n < 0 && error.status == 0) {
-            error_set(&error, (int)n, "reading failed: %s", kodama_strerror((int)n));
-        }
+    if (!feed->ended) feed->ended = run_to_end(feed);
+    if (feed->ended) {
+        end(feed);
     } else {
-        n = 0;
+        source_ended(feed->source, KODAMA_OK, NULL);
     }
-    source_ended(feed->source, (int)n, n < 0 ? &error : NULL);
 }
 
 int feed_init(struct feed *feed, struct kodama_source *source, size_t block_frames, bool paced,
@@ -115,6 +221,7 @@ void feed_free(struct feed *feed)
 
 int feed_start(struct feed *feed, struct kodama_error *error)
 {
+    waitable_clear(feed->stop_signal);
     int status = thread_start(&feed->thread, "kodama-source", run, feed, error);
     feed->started = status == KODAMA_OK;
     return status;

@@ -1,6 +1,10 @@
 /*
  * Feeds: the thread that every source which reads (files, pipes) has: read a block, wait for its
- * time when paced, write it to the ring; until the end, an error or a stop.
+ * time when paced, write it to the ring; until the end, an error or a stop. After a stop it can be
+ * started again and goes on with the frame that comes next; after an end it ends again at once.
+ *
+ * Frames that a full lossless reader refuses (source->rejects) become a gap: silence of their
+ * length, written when there is room again.
  */
 #ifndef CAPTURE_FEED_H
 #define CAPTURE_FEED_H
@@ -26,6 +30,15 @@
 typedef int64_t (*feed_read_function)(void *state, void *frames, size_t max_frames,
                                       struct kodama_error *error);
 
+enum { FEED_MARKS_MAX = 8 };
+
+/** What a block is. */
+enum feed_block {
+    FEED_SOUND = 0, /* frames of which nothing is said */
+    FEED_SILENCE,   /* silent, says the source */
+    FEED_MISSING,   /* silence in the place of frames that the source lost */
+};
+
 struct feed {
     /* Immutable after feed_init. */
     struct kodama_source *source;
@@ -37,10 +50,17 @@ struct feed {
     /* Owner only. */
     struct thread thread;
     bool started;
-    /* The feed's thread only. */
+    /* The feed's thread only; kept from one start to the next. */
     uint8_t *block;
-    uint64_t begin_ns;
-    uint64_t position;
+    size_t n_held, held_at;                   /* frames in the block; of which written */
+    enum feed_block what;                     /* the block is */
+    struct kodama_mark marks[FEED_MARKS_MAX]; /* of the frame that is written next */
+    size_t n_marks;
+    uint64_t refused; /* frames that were refused and are not yet on the timeline */
+    bool ended;
+    struct kodama_error error; /* why, or nothing */
+    uint64_t begin_ns;         /* of this start */
+    uint64_t position;         /* frames since this start */
 };
 
 /**
@@ -57,6 +77,15 @@ int feed_init(struct feed *feed, struct kodama_source *source, size_t block_fram
 /** Free it, stopped; one that was never prepared (zeroed) is allowed. */
 void feed_free(struct feed *feed);
 
+/** For `read`: say something of the first frame of the block that is being read; the mark is
+ * published just before that frame. Thread: the feed's. */
+void feed_mark(struct feed *feed, uint64_t length, uint64_t time_ns, uint32_t flags);
+
+/** For `read`: say what the block that is being read is. It is counted when it is written; marking
+ * it is up to `read`. Thread: the feed's. */
+void feed_say(struct feed *feed, enum feed_block what);
+
+/** Start, for the first time or again after a stop. KODAMA_OK or KODAMA_ERR_SYSTEM. */
 int feed_start(struct feed *feed, struct kodama_error *error);
 
 /** End the thread. A feed that waits for room in the ring is freed by closing the ring before. */

@@ -48,12 +48,7 @@ static void set_clock(struct null_state *state, uint64_t position, uint64_t time
 
 static void mark(struct null_state *state, uint64_t position, uint64_t length, uint32_t flags)
 {
-    struct kodama_writer *writer = &state->generator.source->writer;
-    struct kodama_mark mark = {.position = kodama_ring_position(writer->ring),
-                               .length = length,
-                               .time_ns = due_ns(state, position),
-                               .flags = flags};
-    kodama_writer_mark(writer, &mark); /* closed: the write that follows will say so */
+    feed_mark(&state->generator.feed, length, due_ns(state, position), flags);
 }
 
 /* Wait until a time; false when the source was stopped. */
@@ -86,7 +81,8 @@ static void enter(struct null_state *state, const struct kodama_fault *fault)
     if (fault->kind == KODAMA_FAULT_BURST) return;
     source_count(&source->counters.gaps, 1);
     if (fault->kind == KODAMA_FAULT_GAP) {
-        mark(state, fault->position, length, KODAMA_MARK_GAP);
+        /* Where frames may be refused, each block is marked: see make_block(). */
+        if (!source->rejects) mark(state, fault->position, length, KODAMA_MARK_GAP);
     } else {
         log_write(source->log, KODAMA_LOG_WARNING, "the source null has vanished at frame %llu",
                   (unsigned long long)fault->position);
@@ -169,12 +165,11 @@ static void make_block(struct null_state *state, uint64_t position, void *frames
         generator_make(&state->generator, position, frames, n_frames);
         return;
     }
-    if (state->within->kind == KODAMA_FAULT_VANISH) {
+    if (state->within->kind == KODAMA_FAULT_VANISH || source->rejects) {
         mark(state, position, n_frames, KODAMA_MARK_GAP);
     }
     convert_silence(source->format.sample, frames, n_frames * source->format.channels);
-    source_count(&source->counters.gap_frames, n_frames);
-    source_count(&source->counters.silent_frames, n_frames);
+    feed_say(&state->generator.feed, FEED_MISSING);
 }
 
 /* The feed is not the one that keeps the pace: it knows nothing of this source's clock. */
@@ -182,7 +177,6 @@ static int64_t null_read(void *argument, void *frames, size_t max_frames,
                          struct kodama_error *error)
 {
     struct null_state *state = argument;
-    struct kodama_source *source = state->generator.source;
     uint64_t position = state->generator.position;
     if (!state->begun) set_clock(state, position, clock_now_ns(), state->drift_ppm);
     state->begun = true;
@@ -194,9 +188,6 @@ static int64_t null_read(void *argument, void *frames, size_t max_frames,
     }
     if (!wait_for_turn(state, position)) return KODAMA_ERR_CANCELLED;
     make_block(state, position, frames, n);
-    if (state->paced && kodama_writer_space(&source->writer) < n) {
-        source_count(&source->counters.overruns, 1);
-    }
     state->generator.position += n;
     return (int64_t)n;
 }

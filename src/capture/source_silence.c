@@ -3,7 +3,7 @@
 
 /* One mark a second rather than one a block, so that a lane of marks reaches as far back as the
  * longest ring. It is published before its frames: one that is stopped within the second has
- * promised more than came. */
+ * promised more than came. Where frames may be refused, only a block can be promised. */
 static int64_t silence_read(void *state, void *frames, size_t max_frames,
                             struct kodama_error *error)
 {
@@ -14,14 +14,13 @@ static int64_t silence_read(void *state, void *frames, size_t max_frames,
     if (to_second < max_frames) max_frames = (size_t)to_second;
     int64_t n = generator_read(generator, frames, max_frames, error);
     if (n <= 0) return n;
-    if (position % second == 0) {
+    if (source->rejects) {
+        feed_mark(&generator->feed, (uint64_t)n, 0, KODAMA_MARK_SILENT);
+    } else if (position % second == 0) {
         uint64_t left = generator->end - position;
-        struct kodama_mark mark = {.position = kodama_ring_position(source->writer.ring),
-                                   .length = left < second ? left : second,
-                                   .flags = KODAMA_MARK_SILENT};
-        kodama_writer_mark(&source->writer, &mark);
+        feed_mark(&generator->feed, left < second ? left : second, 0, KODAMA_MARK_SILENT);
     }
-    source_count(&source->counters.silent_frames, (uint64_t)n);
+    feed_say(&generator->feed, FEED_SILENCE);
     return n;
 }
 
