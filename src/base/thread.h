@@ -56,6 +56,9 @@ int thread_start(struct thread *thread, const char *name, thread_function run, v
 /** Wait for a thread to end. */
 void thread_join(struct thread *thread);
 
+/** A number for the calling thread that no other living thread has; not 0. */
+uint64_t thread_self(void);
+
 /** Processors that this process may use, 1 or more. */
 int thread_processors(void);
 

@@ -55,6 +55,11 @@ void thread_join(struct thread *thread)
     pthread_join(thread->native, NULL);
 }
 
+uint64_t thread_self(void)
+{
+    return (uint64_t)(uintptr_t)pthread_self();
+}
+
 int thread_processors(void)
 {
     cpu_set_t set;

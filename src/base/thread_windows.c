@@ -42,6 +42,11 @@ void thread_join(struct thread *thread)
     CloseHandle(thread->native);
 }
 
+uint64_t thread_self(void)
+{
+    return GetCurrentThreadId();
+}
+
 int thread_processors(void)
 {
     SYSTEM_INFO info;

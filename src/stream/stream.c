@@ -1,62 +1,14 @@
 /* Streams: a running source with its ring, its dispatcher thread and its statistics. */
-#include <kodama/stream.h>
-
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/thread.h"
-#include "capture/source.h"
+#include "ring/ring.h"
+#include "stream/stream_internal.h"
 
-enum phase { PHASE_NEW, PHASE_RUNNING, PHASE_STOPPED };
-
-struct kodama_stream {
-    /* Immutable after open. */
-    struct kodama_source *source;
-    struct kodama_ring *ring;
-    struct kodama_cursor *cursor; /* the dispatcher's; NULL without callback */
-    kodama_chunk_function on_chunk;
-    void *user;
-    const struct kodama_log *log;
-    uint32_t chunk_frames;
-
-    /* Starting and stopping the source, one at a time; `control` is held while its thread is
-     * joined, so nothing that this thread waits for may take it. */
-    struct mutex control;
-    bool source_running; /* under control */
-    bool dispatcher_started;
-    struct thread dispatcher;
-
-    /* How it stands; held briefly. */
-    struct mutex mutex;
-    struct condition changed;
-    enum phase phase; /* written under both, read under either */
-    bool source_done, dispatch_done;
-    int status; /* the first thing that went wrong */
-    struct kodama_error error;
-
-    _Atomic bool abandoned; /* set by close: no callback any more */
-
-    /* Written by the dispatcher only, relaxed. */
-    _Atomic uint64_t chunks, frames, callback_ns, callback_max_ns;
-};
-
-static uint64_t get(const _Atomic uint64_t *counter)
-{
-    return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
-static void set(_Atomic uint64_t *counter, uint64_t value)
-{
-    atomic_store_explicit(counter, value, memory_order_relaxed);
-}
-
-/* Note the first failure and that a part has ended. */
-static void note(struct kodama_stream *stream, bool *done, int status,
-                 const struct kodama_error *error)
+void stream_fail(struct kodama_stream *stream, int status, const struct kodama_error *error)
 {
     mutex_lock(&stream->mutex);
     if (status < 0 && stream->status >= 0) {
@@ -67,7 +19,27 @@ static void note(struct kodama_stream *stream, bool *done, int status,
             error_set(&stream->error, status, "%s", kodama_strerror(status));
         }
     }
+    mutex_unlock(&stream->mutex);
+}
+
+int stream_status(struct kodama_stream *stream, struct kodama_error *error)
+{
+    mutex_lock(&stream->mutex);
+    int status = stream->status;
+    if (error && status < 0) *error = stream->error;
+    mutex_unlock(&stream->mutex);
+    return status;
+}
+
+void stream_note(struct kodama_stream *stream, bool *done)
+{
+    mutex_lock(&stream->mutex);
+    bool news = !*done;
     *done = true;
+    /* Before anybody is woken who may start it again. */
+    if (news && stream->source_done && stream->dispatch_done) {
+        events_set_ended(&stream->events, true);
+    }
     condition_broadcast(&stream->changed);
     mutex_unlock(&stream->mutex);
 }
@@ -80,106 +52,115 @@ static void on_source_end(void *user, int status, const struct kodama_error *err
         log_write(stream->log, KODAMA_LOG_ERROR, "the source has ended: %s",
                   error ? error->message : kodama_strerror(status));
     }
+    /* Before the close: who comes to the end shall find out why. */
+    stream_fail(stream, status, error);
     kodama_ring_close(stream->ring);
-    note(stream, &stream->source_done, status, error);
+    stream_note(stream, &stream->source_done);
 }
 
-/* Run the callback on one chunk and count. */
-static int dispatch(struct kodama_stream *stream, const struct kodama_chunk *chunk)
+/* On whatever thread of the source: its target has gone or come back. Real-time safe. */
+static void on_source_notice(void *user)
 {
-    uint64_t begin = clock_now_ns();
-    int status = stream->on_chunk(stream->user, chunk);
-    uint64_t spent = clock_now_ns() - begin;
-    if (chunk->n_frames > 0) set(&stream->chunks, get(&stream->chunks) + 1);
-    set(&stream->frames, get(&stream->frames) + chunk->n_frames);
-    set(&stream->callback_ns, get(&stream->callback_ns) + spent);
-    if (spent > get(&stream->callback_max_ns)) set(&stream->callback_max_ns, spent);
-    return status;
+    struct kodama_stream *stream = user;
+    kodama_cursor_interrupt(stream->cursor);
 }
 
-/* When the timeline ends between two chunks, the last one was on its way before anybody knew. */
-static int dispatch_end(struct kodama_stream *stream, uint64_t sequence)
-{
-    static const uint8_t nothing[KODAMA_CHANNELS_MAX * 4];
-    struct kodama_chunk chunk = {.frames = nothing,
-                                 .sequence = sequence,
-                                 .position = kodama_cursor_position(stream->cursor),
-                                 .is_last = true};
-    return dispatch(stream, &chunk);
-}
+/* ------------------------------------------------------ opening and closing */
 
-static void run_dispatcher(void *argument)
+/* Frames that the ring keeps: two chunks at least, one that is written while the other one is
+ * dispatched, also of the longest ones that it may come to. */
+static double ring_frames(const struct kodama_stream *stream,
+                          const struct kodama_stream_config *config)
 {
-    struct kodama_stream *stream = argument;
-    uint64_t sequence = 0;
-    bool last = false;
-    int status = KODAMA_OK;
-    while (!last && status >= 0 && !atomic_load(&stream->abandoned)) {
-        struct kodama_chunk chunk;
-        int64_t n =
-            kodama_cursor_chunk(stream->cursor, stream->chunk_frames, 0, KODAMA_FOREVER, &chunk);
-        if (n == KODAMA_ERR_CANCELLED) continue;
-        if (n == KODAMA_ERR_CLOSED) {
-            status = dispatch_end(stream, sequence);
-            break;
-        }
-        if (n < 0) {
-            status = (int)n;
-            break;
-        }
-        sequence = chunk.sequence + 1;
-        last = chunk.is_last;
-        status = dispatch(stream, &chunk);
-        /* Lapped: the ring counts it as lost, see kodama_stream_stats(). */
-        (void)kodama_cursor_advance(stream->cursor);
-    }
-    if (status < 0) {
-        struct kodama_error error = {0};
-        error_set(&error, status, "the chunk callback failed: %s", kodama_strerror(status));
-        note(stream, &stream->dispatch_done, status, &error);
-        kodama_stream_stop(stream);
-        return;
-    }
-    note(stream, &stream->dispatch_done, KODAMA_OK, NULL);
+    uint32_t rate_hz = stream->source->format.rate_hz;
+    double frames = (config->ring_seconds > 0.0 ? config->ring_seconds : 2.0) * rate_hz;
+    double chunk = atomic_load(&stream->chunk_frames), most = rate_hz * PACE_MOST_MS / 1000.0 + 1.0;
+    /* Refused blocks are refused whole, and must fit. */
+    bool longer = config->adaptive || config->overflow == KODAMA_OVERFLOW_REJECT;
+    if (longer && chunk < most) chunk = most;
+    return frames < 2.0 * chunk ? 2.0 * chunk : frames;
 }
 
 static int prepare(struct kodama_stream *stream, const struct kodama_stream_config *config,
                    struct kodama_error *error)
 {
-    struct kodama_format format = stream->source->format;
-    bool live = stream->source->live;
+    struct kodama_source *source = stream->source;
     struct kodama_ring_config ring = KODAMA_RING_CONFIG_INIT;
-    ring.format = format;
-    ring.capacity_seconds = config->ring_seconds > 0.0 ? config->ring_seconds : 2.0;
-    /* Two chunks at least: one that is written while the other one is dispatched. */
-    uint64_t frames = (uint64_t)(ring.capacity_seconds * format.rate_hz);
-    if (frames < 2 * (uint64_t)stream->chunk_frames) {
-        ring.capacity_frames = 2 * (uint64_t)stream->chunk_frames;
-    }
-    ring.live = live;
-    ring.prefault = live;
+    ring.format = source->format;
+    ring.capacity_frames = (uint64_t)ring_frames(stream, config);
+    ring.live = source->live;
+    ring.prefault = source->live;
     int status = kodama_ring_create(&stream->ring, &ring, error);
-    if (status < 0 || !stream->on_chunk) return status;
+    if (status < 0) return status;
 
     struct kodama_cursor_config cursor = KODAMA_CURSOR_CONFIG_INIT;
-    cursor.lossless = !live && !config->lossy;
-    cursor.watermark_frames = stream->chunk_frames;
+    cursor.lossless = stream->overflow != KODAMA_OVERFLOW_DROP_OLDEST;
     status = kodama_cursor_open(&stream->cursor, stream->ring, &cursor);
     if (status < 0) {
         return error_set(error, status, "cannot open the dispatcher's cursor: %s",
                          kodama_strerror(status));
     }
-    return KODAMA_OK;
+    if (!config->on_chunk) return KODAMA_OK;
+    status = callbacks_add_own(&stream->callbacks, config->on_chunk, config->user);
+    return status < 0 ? error_set(error, status, "no memory for a stream") : KODAMA_OK;
 }
 
 static void free_stream(struct kodama_stream *stream)
 {
     kodama_cursor_close(stream->cursor);
     kodama_ring_destroy(stream->ring);
+    callbacks_free(&stream->callbacks);
+    events_free(&stream->events);
     condition_destroy(&stream->changed);
     mutex_destroy(&stream->mutex);
     mutex_destroy(&stream->control);
     free(stream);
+}
+
+static int check_config(const struct kodama_source *source,
+                        const struct kodama_stream_config *config, struct kodama_error *error)
+{
+    /* Also refuses what is not a number. */
+    if (!(config->ring_seconds >= 0.0 && config->ring_seconds <= 86400.0)) {
+        return error_set(error, KODAMA_ERR_ARGUMENT,
+                         "a stream cannot keep %g seconds: 0 (for 2 s) to 86400 are allowed",
+                         config->ring_seconds);
+    }
+    if ((int)config->overflow < KODAMA_OVERFLOW_AUTO || config->overflow > KODAMA_OVERFLOW_REJECT) {
+        return error_set(error, KODAMA_ERR_ARGUMENT, "a stream has no such overflow policy: %d",
+                         (int)config->overflow);
+    }
+    if (source->live && config->overflow >= KODAMA_OVERFLOW_WAIT) {
+        return error_set(error, KODAMA_ERR_LIVE,
+                         "the source %s is live and cannot be held back: its overflow policy is "
+                         "to drop the oldest frames",
+                         source->ops->name);
+    }
+    return KODAMA_OK;
+}
+
+static struct kodama_stream *allocate_stream(struct kodama_source *source,
+                                             const struct kodama_stream_config *config)
+{
+    struct kodama_stream *opened = memory_array(1, sizeof *opened);
+    if (!opened) return NULL;
+    mutex_init(&opened->control);
+    mutex_init(&opened->mutex);
+    condition_init(&opened->changed);
+    callbacks_init(&opened->callbacks);
+    events_init(&opened->events);
+    opened->source = source;
+    opened->log = config->log;
+    opened->on_event = config->on_event;
+    opened->event_user = config->event_user;
+    opened->adaptive = config->adaptive;
+    opened->overflow = config->overflow;
+    if (opened->overflow == KODAMA_OVERFLOW_AUTO) {
+        opened->overflow = source->live ? KODAMA_OVERFLOW_DROP_OLDEST : KODAMA_OVERFLOW_WAIT;
+    }
+    uint32_t chunk = config->chunk_frames;
+    atomic_init(&opened->chunk_frames, chunk > 0 ? chunk : source->format.rate_hz / 100);
+    return opened;
 }
 
 int kodama_stream_open(struct kodama_stream **stream, struct kodama_source *source,
@@ -193,31 +174,23 @@ int kodama_stream_open(struct kodama_stream **stream, struct kodama_source *sour
                          "a stream needs a source and a configuration begun with "
                          "KODAMA_STREAM_CONFIG_INIT");
     }
-    /* Also refuses what is not a number. */
-    if (!(config->ring_seconds >= 0.0 && config->ring_seconds <= 86400.0)) {
-        return error_set(error, KODAMA_ERR_ARGUMENT,
-                         "a stream cannot keep %g seconds: 0 (for 2 s) to 86400 are allowed",
-                         config->ring_seconds);
-    }
-    struct kodama_stream *opened = memory_array(1, sizeof *opened);
+    int status = check_config(source, config, error);
+    if (status < 0) return status;
+    struct kodama_stream *opened = allocate_stream(source, config);
     if (!opened) return error_set(error, KODAMA_ERR_MEMORY, "no memory for a stream");
-    mutex_init(&opened->control);
-    mutex_init(&opened->mutex);
-    condition_init(&opened->changed);
-    opened->source = source;
-    opened->on_chunk = config->on_chunk;
-    opened->user = config->user;
-    opened->log = config->log;
-    opened->chunk_frames =
-        config->chunk_frames > 0 ? config->chunk_frames : source->format.rate_hz / 100;
-    int status = prepare(opened, config, error);
+    status = prepare(opened, config, error);
     if (status < 0) {
         free_stream(opened);
         return status;
     }
+    source->rejects = opened->overflow == KODAMA_OVERFLOW_REJECT;
+    source->on_notice = on_source_notice;
+    source->notice_user = opened;
     *stream = opened;
     return KODAMA_OK;
 }
+
+/* --------------------------------------------------- starting and stopping */
 
 static void set_phase(struct kodama_stream *stream, enum phase phase)
 {
@@ -228,38 +201,87 @@ static void set_phase(struct kodama_stream *stream, enum phase phase)
 }
 
 /* With control held. */
+static void stop_source(struct kodama_stream *stream)
+{
+    /* Again: somebody may have started it between the first time and the lock. */
+    kodama_ring_close(stream->ring);
+    if (stream->source_running) source_stop(stream->source);
+    stream->source_running = false;
+}
+
+/*
+ * Take `control` when nothing runs any more: neither a source nor a dispatcher that brings out what
+ * a stop left. The dispatcher may need `control` itself, so nobody waits for it with that held.
+ */
+static int control_at_rest(struct kodama_stream *stream, struct kodama_error *error)
+{
+    for (;;) {
+        mutex_lock(&stream->control);
+        mutex_lock(&stream->mutex);
+        bool at_rest = stream->phase == PHASE_NEW || stream->dispatch_done;
+        bool runs = stream->phase == PHASE_RUNNING && !(at_rest && stream->source_done);
+        mutex_unlock(&stream->mutex);
+        if (at_rest && !runs) return KODAMA_OK;
+        mutex_unlock(&stream->control);
+        if (runs) return error_set(error, KODAMA_ERR_STATE, "the stream runs already");
+        mutex_lock(&stream->mutex);
+        while (stream->phase == PHASE_STOPPED && !stream->dispatch_done) {
+            condition_wait(&stream->changed, &stream->mutex, CLOCK_NEVER);
+        }
+        mutex_unlock(&stream->mutex);
+    }
+}
+
+/* Leave nothing of the last run. With control held, at rest. */
+static void clear_last_run(struct kodama_stream *stream)
+{
+    if (stream->source_running) stop_source(stream); /* it has ended by itself */
+    if (stream->dispatcher_started) thread_join(&stream->dispatcher);
+    stream->dispatcher_started = false;
+    mutex_lock(&stream->mutex);
+    stream->source_done = stream->dispatch_done = false;
+    stream->status = KODAMA_OK;
+    mutex_unlock(&stream->mutex);
+    events_set_ended(&stream->events, false);
+    callbacks_restart(&stream->callbacks);
+    ring_reopen(stream->ring);
+}
+
+/* With control held, at rest. */
 static int start_both(struct kodama_stream *stream, struct kodama_error *error)
 {
-    if (stream->phase != PHASE_NEW) {
-        return error_set(error, KODAMA_ERR_STATE,
-                         "a stream runs once: it was started or stopped before");
-    }
+    clear_last_run(stream);
     int status = source_start(stream->source, stream->ring, on_source_end, stream, error);
-    if (status < 0) return status;
-    stream->source_running = true;
-    if (!stream->on_chunk) {
-        mutex_lock(&stream->mutex);
-        stream->dispatch_done = true;
-        mutex_unlock(&stream->mutex);
-    } else {
-        status = thread_start(&stream->dispatcher, "kodama-stream", run_dispatcher, stream, error);
+    if (status == KODAMA_ERR_CLOSED) {
+        status = error_set(error, KODAMA_ERR_STATE, "the stream was stopped meanwhile");
+    }
+    stream->source_running = status == KODAMA_OK;
+    if (status == KODAMA_OK) {
+        status = thread_start(&stream->dispatcher, "kodama-stream", dispatcher_run, stream, error);
         stream->dispatcher_started = status == KODAMA_OK;
     }
-    if (status < 0) {
-        kodama_ring_close(stream->ring);
-        source_stop(stream->source);
-        stream->source_running = false;
-        note(stream, &stream->dispatch_done, status, error);
+    if (status == KODAMA_OK) {
+        stream_set(&stream->starts, stream_get(&stream->starts) + 1);
+        set_phase(stream, PHASE_RUNNING);
+        return KODAMA_OK;
     }
-    set_phase(stream, status < 0 ? PHASE_STOPPED : PHASE_RUNNING);
+    stop_source(stream);
+    stream_fail(stream, status, error);
+    stream_note(stream, &stream->source_done);
+    stream_note(stream, &stream->dispatch_done);
+    set_phase(stream, PHASE_STOPPED);
     return status;
 }
 
 int kodama_stream_start(struct kodama_stream *stream, struct kodama_error *error)
 {
     if (!stream) return error_set(error, KODAMA_ERR_ARGUMENT, "no stream");
-    mutex_lock(&stream->control);
-    int status = start_both(stream, error);
+    if (atomic_load(&stream->callbacks.thread) == thread_self()) {
+        return error_set(error, KODAMA_ERR_STATE, "a callback cannot start its own stream");
+    }
+    int status = control_at_rest(stream, error);
+    if (status < 0) return status;
+    status = start_both(stream, error);
     mutex_unlock(&stream->control);
     return status;
 }
@@ -270,11 +292,11 @@ void kodama_stream_stop(struct kodama_stream *stream)
     /* First of all: it frees a source that waits for room. */
     kodama_ring_close(stream->ring);
     mutex_lock(&stream->control);
-    if (stream->source_running) source_stop(stream->source);
-    stream->source_running = false;
-    if (stream->phase == PHASE_NEW) note(stream, &stream->dispatch_done, KODAMA_OK, NULL);
+    stop_source(stream);
+    bool was_new = stream->phase == PHASE_NEW;
     set_phase(stream, PHASE_STOPPED);
-    note(stream, &stream->source_done, KODAMA_OK, NULL);
+    if (was_new) stream_note(stream, &stream->dispatch_done);
+    stream_note(stream, &stream->source_done);
     mutex_unlock(&stream->control);
 }
 
@@ -323,17 +345,45 @@ struct kodama_format kodama_stream_format(const struct kodama_stream *stream)
     return stream->source->format;
 }
 
+uint32_t kodama_stream_chunk_frames(const struct kodama_stream *stream)
+{
+    return atomic_load(&stream->chunk_frames);
+}
+
+int kodama_stream_resize_chunk(struct kodama_stream *stream, uint32_t n_frames)
+{
+    if (!stream || n_frames < 1 || n_frames > kodama_ring_capacity(stream->ring) / 2) {
+        return KODAMA_ERR_ARGUMENT;
+    }
+    atomic_store(&stream->chunk_frames, n_frames);
+    kodama_cursor_interrupt(stream->cursor); /* it may wait for a longer one */
+    return KODAMA_OK;
+}
+
 void kodama_stream_stats(const struct kodama_stream *stream, struct kodama_stream_stats *stats)
 {
     *stats = (struct kodama_stream_stats){
-        .chunks = get(&stream->chunks),
-        .frames = get(&stream->frames),
-        .callback_ns = get(&stream->callback_ns),
-        .callback_max_ns = get(&stream->callback_max_ns),
+        .chunks = stream_get(&stream->chunks),
+        .frames = stream_get(&stream->frames),
+        .silent_frames = stream_get(&stream->silent_frames),
+        .lost_frames = stream_get(&stream->lost_frames),
+        .rejected_frames = stream_get(&stream->source->counters.rejected_frames),
+        .gaps = stream_get(&stream->events.gaps_told),
+        .events = stream_get(&stream->events.told),
+        .events_missed = stream_get(&stream->events.missed),
+        .wakeups = stream_get(&stream->wakeups),
+        .callback_ns = stream_get(&stream->callback_ns),
+        .callback_max_ns = stream_get(&stream->callback_max_ns),
+        .queue_most_frames = stream_get(&stream->queue_most),
+        .chunk_frames = atomic_load(&stream->chunk_frames),
+        .latency_p50_ns = histogram_quantile(&stream->latency, 0.50),
+        .latency_p99_ns = histogram_quantile(&stream->latency, 0.99),
+        .latency_max_ns = stream_get(&stream->latency.max_ns),
+        .starts = stream_get(&stream->starts),
     };
     kodama_source_stats(stream->source, &stats->source);
     kodama_ring_stats(stream->ring, &stats->ring);
-    if (!stream->cursor) return;
-    stats->lost_frames = kodama_cursor_lost(stream->cursor);
-    stats->queue_frames = kodama_cursor_available(stream->cursor);
+    if (callbacks_any(&stream->callbacks)) {
+        stats->queue_frames = kodama_cursor_available(stream->cursor);
+    }
 }

@@ -258,7 +258,7 @@ static void a_lossy_dispatcher_is_told_what_it_lost(void **state)
     struct tally tally = {0};
     struct kodama_stream_config config = KODAMA_STREAM_CONFIG_INIT;
     config.ring_seconds = 0.1;
-    config.lossy = true;
+    config.overflow = KODAMA_OVERFLOW_DROP_OLDEST;
     config.on_chunk = count_slowly;
     config.user = &tally;
     struct kodama_stream *stream;
@@ -395,7 +395,7 @@ static void closing_is_clean_in_every_state(void **state)
                 assert_int_equal(kodama_stream_wait(stream, 0, &error), KODAMA_ERR_STATE);
                 if (how == 1) kodama_stream_stop(stream); /* stopped, never started */
                 if (how >= 2) assert_int_equal(kodama_stream_start(stream, NULL), KODAMA_OK);
-                if (how >= 1) {
+                if (how >= 2 && paced) { /* the others may have ended by now */
                     assert_int_equal(kodama_stream_start(stream, &error), KODAMA_ERR_STATE);
                 }
                 if (how == 3) kodama_stream_stop(stream);
