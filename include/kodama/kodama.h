@@ -3,9 +3,12 @@
 #define KODAMA_KODAMA_H
 
 #include <kodama/api.h>
+#include <kodama/app.h>
 #include <kodama/clip.h>
 #include <kodama/detector.h>
+#include <kodama/device.h>
 #include <kodama/format.h>
+#include <kodama/host.h>
 #include <kodama/log.h>
 #include <kodama/loudness.h>
 #include <kodama/meter.h>

@@ -1,6 +1,6 @@
 /*
  * Sources: something that writes frames into a ring. A file, standard input, generators, a mix of
- * others; later applications, microphones, the whole system.
+ * others; applications, a microphone, the whole system.
  *
  * A source is opened closed-handed: it knows its native format but moves nothing until a stream
  * starts it.
@@ -13,7 +13,9 @@
 #include <stdint.h>
 
 #include <kodama/api.h>
+#include <kodama/app.h>
 #include <kodama/format.h>
+#include <kodama/host.h>
 #include <kodama/log.h>
 #include <kodama/status.h>
 
@@ -53,6 +55,13 @@ struct kodama_fault {
 struct kodama_mix_input {
     struct kodama_source *source; /**< opened; any kind, a mix too */
     double gain;                  /**< factor, 1: as it is; 0: nothing of it; any finite number */
+};
+
+/** How soon what is captured arrives, against how often a processor wakes for it. */
+enum kodama_latency {
+    KODAMA_LATENCY_NORMAL = 0, /**< as the sound server has it: nothing else is changed by it */
+    KODAMA_LATENCY_LOW,     /**< about 5 ms; makes the sound server work in small periods for all */
+    KODAMA_LATENCY_BATTERY, /**< as seldom as the others allow */
 };
 
 struct kodama_source_config {
@@ -116,6 +125,29 @@ struct kodama_source_config {
      */
     const struct kodama_mix_input *inputs;
     size_t n_inputs; /**< 1..64 */
+    /** "app", "mic", "system": heard through this host, which must outlive the source; NULL: one of
+     * its own. Their format's members that are 0 become f32, the rate of the sound server, and 2
+     * channels ("mic": those of the microphone). They are live. What is missing (the application is
+     * away, the device gone, the server being started again, cycles lost) is silence on the
+     * timeline, marked as a gap, counted. They hear who was asked for and never anybody else. */
+    struct kodama_host *host;
+    const char
+        *backend; /**< "app", "mic", "system" without a host: as kodama_host_config.backend */
+    /** "app": who is heard: everybody who matches one of these, also who comes later. Their texts
+     * are copied. */
+    const struct kodama_app_match *apps;
+    size_t n_apps;
+    /** "system": everybody is heard but who matches one of these; none: what the speakers play. */
+    const struct kodama_app_match *except;
+    size_t n_except;
+    /** "mic": name or description, or a part of one in any case; NULL: the default microphone,
+     * whichever it is. "system": the same of the speakers; not with `except`. */
+    const char *device;
+    enum kodama_latency latency; /**< "app", "mic", "system" */
+    bool compensate; /**< "app": undo the application's own volume (not its mute). Where several
+                        streams are heard, the loudest one's */
+    bool wait;       /**< "app", "mic", "system": nobody needs to be there yet. Else
+                        KODAMA_ERR_NOT_FOUND with the names of those who are */
 };
 #define KODAMA_SOURCE_CONFIG_INIT                                                             \
     {                                                                                         \
@@ -135,17 +167,22 @@ struct kodama_source_stats {
     uint64_t vanished; /**< how often the target (an application, a device) went away */
     uint64_t returned; /**< how often it came back */
     bool present;      /**< whether it is there now */
+    uint64_t clock_changes; /**< how often another device (or a restarted server) took over */
+    /** How much faster the device's clock is than the system's, in parts per million; 0 until it
+     * is known, 2 s after the clock began or changed. */
+    double drift_ppm;
 };
 
 /**
  * Open a source by name.
  *
  * @param[out] source  owned by the caller until a stream takes it; NULL on error
- * @param name         "file", "stdin", "tone", "noise", "silence", "null" or "mix";
- * kodama_source_name() lists them
+ * @param name         "file", "stdin", "tone", "noise", "silence", "null", "mix", "app", "mic" or
+ * "system"; kodama_source_name() lists them
  * @param config       borrowed for the call (log for the source's life)
  * @param[out] error   may be NULL
- * @return KODAMA_OK, KODAMA_ERR_NOT_FOUND (no such source or file), KODAMA_ERR_PERMISSION,
+ * @return KODAMA_OK, KODAMA_ERR_NOT_FOUND (no such source, file, application or
+ * device; no sound server), KODAMA_ERR_PERMISSION,
  * KODAMA_ERR_FORMAT, KODAMA_ERR_CORRUPT, KODAMA_ERR_IO, KODAMA_ERR_CANCELLED, KODAMA_ERR_ARGUMENT,
  * KODAMA_ERR_SYSTEM, KODAMA_ERR_MEMORY
  *

@@ -20,6 +20,9 @@ static const struct source_ops *const backends[] = {
     &source_silence_ops,
     &source_null_ops,
     &source_mix_ops,
+    &source_app_ops,
+    &source_mic_ops,
+    &source_system_ops,
 };
 /* clang-format on */
 
@@ -112,6 +115,8 @@ void kodama_source_stats(const struct kodama_source *source, struct kodama_sourc
         .vanished = atomic_load_explicit(&counters->vanished, memory_order_relaxed),
         .returned = atomic_load_explicit(&counters->returned, memory_order_relaxed),
         .present = source_is_present(source),
+        .clock_changes = atomic_load_explicit(&counters->clock_changes, memory_order_relaxed),
+        .drift_ppm = atomic_load_explicit(&counters->drift_ppm, memory_order_relaxed),
     };
 }
 

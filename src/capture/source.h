@@ -35,6 +35,8 @@ struct source_counters {
     _Atomic uint64_t rejected_frames;          /* refused because a lossless reader was full */
     _Atomic uint64_t vanished, returned;       /* how often the target went and came back */
     _Atomic uint64_t vanished_at, returned_at; /* position of the last time; before the counts */
+    _Atomic uint64_t clock_changes;            /* another device drives */
+    _Atomic double drift_ppm;
 };
 
 struct kodama_source {
@@ -135,5 +137,8 @@ extern const struct source_ops source_noise_ops;
 extern const struct source_ops source_silence_ops;
 extern const struct source_ops source_null_ops;
 extern const struct source_ops source_mix_ops;
+extern const struct source_ops source_app_ops;
+extern const struct source_ops source_mic_ops;
+extern const struct source_ops source_system_ops;
 
 #endif
