@@ -26,6 +26,16 @@ enum option_kind {
     OPTION_CHOICE, /**< const char *, one of option.choice */
     OPTION_COUNT,  /**< uint32_t, least..most */
     OPTION_REAL,   /**< double, least..most */
+    OPTION_TIME,   /**< double, seconds, least..most: "90", "1:30" or "1:02:03.5" */
+    OPTION_LIST,   /**< struct option_list: the option may be given again */
+};
+
+enum { OPTION_LIST_MAX = 64 };
+
+/** The values of an option that may be given again, in order. */
+struct option_list {
+    const char *values[OPTION_LIST_MAX];
+    size_t n;
 };
 
 /** One option. Lists end with an option without a name. */
@@ -36,12 +46,12 @@ struct option_entry {
     const char *fallback; /**< default: shown in help, read before the command line; may be NULL */
     const char *group;    /**< heading in help, on the first option of a group */
     const char *(*choice)(size_t index); /**< OPTION_CHOICE: names until NULL */
-    double least, most;                  /**< OPTION_COUNT, OPTION_REAL: what is allowed */
-    size_t offset;                       /**< of the value in the command's struct of options */
-    enum option_kind kind;               /**< how its value is read */
-    char letter;                         /**< short name, 0: none */
-    bool value_optional; /**< the value may be left out, and is only taken with `=` */
-    bool is_file;        /**< the value is a file name: shells complete it */
+    double least, most;    /**< OPTION_COUNT, OPTION_REAL, OPTION_TIME: what is allowed */
+    size_t offset;         /**< of the value in the command's struct of options */
+    enum option_kind kind; /**< how its value is read */
+    char letter;           /**< short name, 0: none */
+    bool value_optional;   /**< the value may be left out, and is only taken with `=` */
+    bool is_file;          /**< the value is a file name: shells complete it */
 };
 
 struct example {
@@ -88,7 +98,8 @@ struct invocation {
     size_t n_operands;
 };
 
-extern const struct command command_listen, command_vad, command_doctor, command_help;
+extern const struct command command_listen, command_record, command_info, command_transcode,
+    command_vad, command_doctor, command_help;
 
 /** The subcommands, ended by NULL. */
 extern const struct command *const commands[];

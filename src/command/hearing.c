@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/screen.h"
+
 enum { WRITE_WAIT_NS = 100000000 };
-static const double level_floor_db = -54.0, level_full_db = -3.0;
 
 static void measure_level(struct hearing *hearing, const struct kodama_chunk *chunk)
 {
@@ -17,10 +18,8 @@ static void measure_level(struct hearing *hearing, const struct kodama_chunk *ch
     for (size_t i = 0; i < n; i++) {
         power += (double)hearing->samples[i] * (double)hearing->samples[i];
     }
-    double db = n > 0 && power > 0.0 ? 10.0 * log10(power / (double)n) : level_floor_db;
-    double part = (db - level_floor_db) / (level_full_db - level_floor_db);
-    part = part > 1.0 ? 1.0 : part > 0.0 ? part : 0.0; /* also for NaN */
-    uint32_t level = (uint32_t)(part * 1e6);
+    double db = n > 0 && power > 0.0 ? 10.0 * log10(power / (double)n) : -INFINITY;
+    uint32_t level = (uint32_t)((double)screen_level(db) * 1e6);
     if (level > atomic_load_explicit(&hearing->level, memory_order_relaxed)) {
         atomic_store_explicit(&hearing->level, level, memory_order_relaxed);
     }

@@ -1,4 +1,5 @@
-/* What a subcommand hears: files as one timeline, or standard input; shared by all that listen. */
+/* What a subcommand hears: files as one timeline, standard input, or a generator; shared by all
+ * that listen. */
 #ifndef COMMAND_INPUT_H
 #define COMMAND_INPUT_H
 
@@ -41,15 +42,47 @@ struct input_options {
         .choice = input_sample_name, .offset = offsetof(type, input.sample)                        \
     }
 
+/** The entry of --raw in a command's table; `type` has the member `raw`, a string. */
+#define INPUT_RAW_ENTRY(type)                                                            \
+    {                                                                                    \
+        .name = "raw", .kind = OPTION_TEXT, .argument = "SAMPLE[:HZ[:CHANNELS]]",        \
+        .help = "What sound without a header on standard input looks like, for example " \
+                "s16:48000:2; without it a WAV stream is expected",                      \
+        .offset = offsetof(type, raw)                                                    \
+    }
+
+/** What is to be heard. */
+struct input_choice {
+    /** Files, or `-` alone, or (with `generators`) a generator alone: "tone", "tone:440", "noise",
+     * "silence". */
+    const char *const *names;
+    size_t n_names;
+    bool generators;
+    struct kodama_format format; /**< of standard input and generators; sample 0: WAV; default */
+    bool paced;                  /**< one second of a file a second */
+    const struct kodama_log *log;
+};
+
+/** Whether a choice is a generator. */
+bool input_is_generator(const struct input_choice *choice);
+
+/** Read --raw; complains. @return EXIT_DONE or EXIT_USAGE */
+int input_raw(struct kodama_format *format, const char *command, const char *raw);
+
+/** Which of the names is the very file that `path` is, so that it must not be written; NULL: none.
+ */
+const char *input_same_file(const char *path, const char *const *names, size_t n_names);
+
+/** Open what was chosen; complains. @return EXIT_DONE, EXIT_FAILED or EXIT_USAGE */
+int input_open_choice(struct kodama_source **source, const char *command,
+                      const struct input_choice *choice);
+
 /** What the operand FILE means, for tables. */
 extern const char input_operand[];
 extern const char input_operand_help[];
 
 /** Names of sample types: index 0, 1, ... until NULL. */
 const char *input_sample_name(size_t index);
-
-/** Whether standard input is meant. */
-bool input_is_standard(const struct invocation *invocation);
 
 /**
  * Open the source that the operands name; complains.

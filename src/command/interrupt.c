@@ -15,8 +15,10 @@ static struct {
     sigset_t taken, before;
     int wake[2];
     bool open;
+    bool takes_pause; /* set before the thread is started */
     _Atomic bool armed, closing;
     _Atomic int signal;
+    _Atomic unsigned pauses;
     void (*restore)(void *user, bool for_good);
     void *user;
 } interrupts;
@@ -50,6 +52,9 @@ static void *take_signals(void *unused)
         if (atomic_load(&interrupts.closing)) return NULL;
         if (number == SIGTSTP) {
             suspend();
+        } else if (number == SIGUSR1) {
+            atomic_fetch_add(&interrupts.pauses, 1);
+            wake_loop();
         } else if (number != SIGWINCH && number != SIGUSR2) {
             bool first = atomic_load(&interrupts.signal) == 0;
             if (!first || !atomic_load(&interrupts.armed)) end_now(number);
@@ -76,6 +81,7 @@ static void choose_signals(sigset_t *set)
         sigaddset(set, numbers[i]);
     }
     sigaddset(set, SIGUSR2); /* ends the thread */
+    if (interrupts.takes_pause) sigaddset(set, SIGUSR1);
 }
 
 bool interrupt_open(void (*restore)(void *user, bool for_good), void *user)
@@ -98,6 +104,16 @@ bool interrupt_open(void (*restore)(void *user, bool for_good), void *user)
     }
     interrupts.open = true;
     return true;
+}
+
+void interrupt_take_pause(void)
+{
+    interrupts.takes_pause = true;
+}
+
+unsigned interrupt_pauses(void)
+{
+    return atomic_load(&interrupts.pauses);
 }
 
 void interrupt_close(void)

@@ -17,6 +17,12 @@
  */
 bool interrupt_open(void (*restore)(void *user, bool for_good), void *user);
 
+/** Call it before interrupt_open(): SIGUSR1 is taken, too, and counted. */
+void interrupt_take_pause(void);
+
+/** How many SIGUSR1 came. */
+unsigned interrupt_pauses(void);
+
 /** Signals act as usual again. */
 void interrupt_close(void);
 

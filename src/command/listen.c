@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -330,16 +329,12 @@ static int open_model(struct listen *listen)
 static int check_saved(const struct listen *listen)
 {
     const struct invocation *invocation = listen->invocation;
-    struct stat saved, heard;
-    if (!listen->options->save || stat(listen->options->save, &saved) < 0) return EXIT_DONE;
-    for (size_t i = 0; i < invocation->n_operands; i++) {
-        if (stat(invocation->operands[i], &heard) < 0) continue;
-        if (saved.st_dev != heard.st_dev || saved.st_ino != heard.st_ino) continue;
-        complain("listen", "--save names the recording %s itself; name another file",
-                 invocation->operands[i]);
-        return EXIT_USAGE;
-    }
-    return EXIT_DONE;
+    if (!listen->options->save) return EXIT_DONE;
+    const char *same = input_same_file(
+        listen->options->save, (const char *const *)invocation->operands, invocation->n_operands);
+    if (!same) return EXIT_DONE;
+    complain("listen", "--save names the recording %s itself; name another file", same);
+    return EXIT_USAGE;
 }
 
 static int open_saved(struct listen *listen)

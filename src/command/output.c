@@ -109,11 +109,17 @@ void output_claim_standard(void)
     }
 }
 
+int output_code(const char *command, const struct output *output)
+{
+    if (output->error == 0) return EXIT_DONE;
+    if (output->error == EPIPE) return EXIT_UNREAD;
+    complain(command, "cannot write to %s: %s", output->name, error_words(output->error));
+    return EXIT_FAILED;
+}
+
 int output_whole(const char *command, const char *bytes, size_t n_bytes)
 {
     struct output output = output_standard();
-    if (output_write(&output, bytes, n_bytes)) return EXIT_DONE;
-    if (output.error == EPIPE) return EXIT_UNREAD;
-    complain(command, "cannot write to %s: %s", output.name, error_words(output.error));
-    return EXIT_FAILED;
+    (void)output_write(&output, bytes, n_bytes);
+    return output_code(command, &output);
 }

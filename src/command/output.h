@@ -44,6 +44,10 @@ const char *error_words(int number);
  * output stays unusable. */
 void output_claim_standard(void);
 
+/** The exit code for how writing went; complains of a failure, but not of a reader that has gone.
+ */
+int output_code(const char *command, const struct output *output);
+
 /** Write a command's whole output; complains. @return an exit code */
 int output_whole(const char *command, const char *bytes, size_t n_bytes);
 

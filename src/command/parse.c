@@ -2,6 +2,7 @@
 /* Reads a command line as a subcommand's table says; getopt_long underneath. */
 #include "command/parse.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
@@ -105,6 +106,50 @@ static int read_number(const char *command, const struct option_entry *entry, co
     return EXIT_DONE;
 }
 
+/* Seconds, or minutes and hours before them, divided by colons. False: it is no time. */
+static bool parse_time(const char *text, double *seconds)
+{
+    *seconds = 0.0;
+    for (int colons = 0; colons < 3; colons++) {
+        char *end;
+        if (!isdigit((unsigned char)text[0])) return false;
+        double number = strtod(text, &end);
+        bool last = *end == '\0';
+        if (!isfinite(number) || (!last && (*end != ':' || number != floor(number)))) return false;
+        if (colons > 0 && number >= 60.0) return false;
+        *seconds = *seconds * 60.0 + number;
+        if (last) return true;
+        text = end + 1;
+    }
+    return false;
+}
+
+static int read_time(const char *command, const struct option_entry *entry, const char *text,
+                     void *value)
+{
+    double seconds;
+    if (!parse_time(text, &seconds) || seconds < entry->least || seconds > entry->most) {
+        complain(command,
+                 "--%s cannot be \"%s\"; it takes seconds or [H:]M:SS, from %g to %.10g seconds",
+                 entry->name, text, entry->least, entry->most);
+        return EXIT_USAGE;
+    }
+    *(double *)value = seconds;
+    return EXIT_DONE;
+}
+
+static int read_list(const char *command, const struct option_entry *entry, const char *text,
+                     void *value)
+{
+    struct option_list *list = value;
+    if (list->n == OPTION_LIST_MAX) {
+        complain(command, "--%s was given more than %d times", entry->name, OPTION_LIST_MAX);
+        return EXIT_USAGE;
+    }
+    list->values[list->n++] = text;
+    return EXIT_DONE;
+}
+
 /* Put one value where the table says. */
 static int read_value(const char *command, const struct option_entry *entry, const char *text,
                       void *options)
@@ -117,6 +162,8 @@ static int read_value(const char *command, const struct option_entry *entry, con
     case OPTION_CHOICE: return read_choice(command, entry, text, value);
     case OPTION_COUNT:
     case OPTION_REAL: return read_number(command, entry, text, value);
+    case OPTION_TIME: return read_time(command, entry, text, value);
+    case OPTION_LIST: return read_list(command, entry, text, value);
     }
     return EXIT_USAGE;
 }

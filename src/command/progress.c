@@ -14,6 +14,7 @@ static const double quiet_s = 0.5, redraw_s = 0.1;
 /* Before, speed and time left are guesses. */
 static const double settled_s = 1.0;
 /* Lines: a step of the percentage, or of the position where there is none. */
+enum { STREAM_WAIT_NS = 100000000 };
 static const double step_percent = 10.0, step_s = 60.0;
 
 double progress_now_s(void)
@@ -25,14 +26,13 @@ double progress_now_s(void)
 
 void progress_open(struct progress *progress, const char *command, bool wanted, bool printing)
 {
-    *progress = (struct progress){.command = command};
+    *progress = (struct progress){.command = command, .open = true};
     bool between = printing && isatty(STDOUT_FILENO);
     bool bar = screen_open(&progress->screen, between ? -1 : STDERR_FILENO);
     progress->screen.transient = true;
     progress->lines = !bar && !between && wanted;
-    if (bar && interrupt_descriptor() < 0) {
-        progress->signals = interrupt_open(screen_restore, &progress->screen);
-    }
+    progress->signals =
+        interrupt_descriptor() < 0 && interrupt_open(screen_restore, &progress->screen);
     progress_begin(progress, NULL);
 }
 
@@ -104,6 +104,21 @@ void progress_show(struct progress *progress, double position_s, double length_s
     show_bar(progress, position_s, length_s, now_s - progress->started_s);
 }
 
+int progress_stream(struct progress *progress, struct kodama_stream *stream, double length_s,
+                    struct kodama_error *error)
+{
+    double rate_hz = (double)kodama_stream_format(stream).rate_hz;
+    int64_t wait_ns = progress_is_shown(progress) ? STREAM_WAIT_NS : KODAMA_FOREVER;
+    int status;
+    do {
+        struct kodama_stream_stats stats;
+        status = kodama_stream_wait(stream, wait_ns, error);
+        kodama_stream_stats(stream, &stats);
+        progress_show(progress, (double)stats.frames / rate_hz, length_s);
+    } while (status == KODAMA_ERR_TIMEOUT);
+    return status;
+}
+
 void progress_note(struct progress *progress, const char *format, ...)
 {
     char words[800];
@@ -116,6 +131,8 @@ void progress_note(struct progress *progress, const char *format, ...)
 
 void progress_close(struct progress *progress)
 {
+    if (!progress->open) return;
+    progress->open = false;
     screen_close(&progress->screen);
     progress->lines = false;
     if (progress->signals) interrupt_close();

@@ -8,11 +8,14 @@
 
 #include <stdbool.h>
 
+#include <kodama/stream.h>
+
 #include "command/screen.h"
 
 struct progress {
     struct screen screen; /* the bar; inactive where lines are printed */
     const char *command;
+    bool open;
     bool lines;        /* one line for each step */
     bool signals;      /* this has opened interrupt.h */
     const char *work;  /* what is being done, before the bar; may be NULL */
@@ -35,7 +38,8 @@ struct progress {
  * Get ready; nothing is shown before the work has lasted half a second.
  *
  * Takes the signals that end the program (interrupt.h) unless the command has done so, so that the
- * bar is cleared before it ends: call it before any other thread is started.
+ * bar is cleared before it ends: call it before any other thread is started. What cannot be left
+ * half done may interrupt_arm() then.
  *
  * @param[out] progress  close with progress_close(); stays where it is until then
  * @param command        name of the subcommand (borrowed)
@@ -59,10 +63,21 @@ void progress_begin(struct progress *progress, const char *work);
  */
 void progress_show(struct progress *progress, double position_s, double length_s);
 
+/**
+ * Wait for the end of a stream and tell meanwhile how far it is.
+ *
+ * @param stream       started
+ * @param length_s     of it; below 0: not known
+ * @param[out] error   why it ended badly
+ * @return what kodama_stream_wait() says
+ */
+int progress_stream(struct progress *progress, struct kodama_stream *stream, double length_s,
+                    struct kodama_error *error);
+
 /** Say something for good, above the bar: as complain(). */
 void progress_note(struct progress *progress, const char *format, ...) KODAMA_PRINTF(2, 3);
 
-/** Take the bar away. */
+/** Take the bar away. Twice is allowed, and without opening. */
 void progress_close(struct progress *progress);
 
 /** Seconds of a clock that only goes forward. */

@@ -15,6 +15,7 @@
 #include "command/output.h"
 
 enum { STAMP_COLUMNS = 7, NARROW_COLUMNS = 30, BAR_CELLS = 20 };
+static const double level_floor_db = -54.0, level_full_db = -3.0;
 
 #define STYLE_OFF "\033[0m"
 #define STYLE_BRIGHT "\033[1m"
@@ -309,6 +310,12 @@ void screen_finish(struct screen *screen, uint32_t utterance, double start_s, co
     paint(screen, lines.length ? lines.bytes : NULL);
     text_free(&lines);
     screen_leave(screen);
+}
+
+float screen_level(double db)
+{
+    double part = (db - level_floor_db) / (level_full_db - level_floor_db);
+    return part > 1.0 ? 1.0f : part > 0.0 ? (float)part : 0.0f; /* also for NaN */
 }
 
 void screen_meter(struct screen *screen, float level, bool voice)

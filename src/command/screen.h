@@ -67,6 +67,9 @@ void screen_show(struct screen *screen, uint32_t utterance, double start_s, cons
  * empty. */
 void screen_finish(struct screen *screen, uint32_t utterance, double start_s, const char *text);
 
+/** What a level in dBFS is on the meter: 0 (-54 and below, and what is no number) to 1 (-3). */
+float screen_level(double db);
+
 /** Move the level meter on by one cell. @param level 0..1 @param voice somebody speaks */
 void screen_meter(struct screen *screen, float level, bool voice);
 

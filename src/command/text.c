@@ -59,6 +59,22 @@ void text_printf(struct text *text, const char *format, ...)
     va_end(arguments);
 }
 
+void text_add_size(struct text *text, uint64_t n_bytes)
+{
+    static const char *const units[] = {"kB", "MB", "GB", "TB"};
+    double size = (double)n_bytes / 1000.0;
+    size_t unit = 0;
+    if (n_bytes < 1000) {
+        text_printf(text, "%u bytes", (unsigned)n_bytes);
+        return;
+    }
+    while (size >= 999.5 && unit + 1 < sizeof units / sizeof units[0]) {
+        size /= 1000.0;
+        unit++;
+    }
+    text_printf(text, size < 9.95 ? "%.1f %s" : "%.0f %s", size, units[unit]);
+}
+
 void text_clear(struct text *text)
 {
     text->length = 0;

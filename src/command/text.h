@@ -3,6 +3,7 @@
 #define COMMAND_TEXT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <kodama/api.h>
 
@@ -17,6 +18,9 @@ void text_add(struct text *text, const char *string);
 void text_add_bytes(struct text *text, const char *bytes, size_t n_bytes);
 void text_add_repeated(struct text *text, char byte, size_t times);
 void text_printf(struct text *text, const char *format, ...) KODAMA_PRINTF(2, 3);
+
+/** Bytes for a person: "512 bytes", "1.2 MB". */
+void text_add_size(struct text *text, uint64_t n_bytes);
 
 /** Forget the content, keep the memory. */
 void text_clear(struct text *text);

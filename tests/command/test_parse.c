@@ -12,6 +12,8 @@ struct options {
     const char *mic;
     uint32_t count;
     double real;
+    double time_s;
+    struct option_list list;
     bool on, off;
 };
 
@@ -44,6 +46,18 @@ static const struct option_entry entries[] = {
      .kind = OPTION_ON,
      .help = "On",
      .offset = offsetof(struct options, on)},
+    {.name = "time",
+     .kind = OPTION_TIME,
+     .argument = "TIME",
+     .help = "A time",
+     .most = 100000,
+     .offset = offsetof(struct options, time_s)},
+    {.name = "list",
+     .letter = 'l',
+     .kind = OPTION_LIST,
+     .argument = "X",
+     .help = "Again and again",
+     .offset = offsetof(struct options, list)},
     {.name = "no-off", .kind = OPTION_OFF, .help = "Off", .offset = offsetof(struct options, off)},
     {0},
 };
@@ -151,6 +165,42 @@ static void numbers_must_be_whole_finite_and_in_range(void **state)
     }
 }
 
+static void times_are_seconds_or_have_minutes_and_hours(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *word;
+        double time_s;
+    } right[] = {{"--time=90", 90},        {"--time=0.5", 0.5},          {"--time=1:30", 90},
+                 {"--time=0:01.25", 1.25}, {"--time=1:02:03.5", 3723.5}, {"--time=100:00", 6000}};
+    static const char *const wrong[] = {
+        "--time=",      "--time=1:", "--time=:30", "--time=1:60",    "--time=-1",
+        "--time=1.5:3", "--time=1x", "--time=nan", "--time=1:2:3:4", "--time=100001"};
+    struct parsed parsed;
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
+        assert_int_equal(PARSE(&parsed, right[i].word), EXIT_DONE);
+        assert_float_equal(((const struct options *)parsed.options)->time_s, right[i].time_s, 1e-9);
+        parse_free(&parsed);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        assert_int_equal(PARSE(&parsed, wrong[i]), EXIT_USAGE);
+        parse_free(&parsed);
+    }
+}
+
+static void an_option_that_may_be_given_again_keeps_every_value_in_order(void **state)
+{
+    (void)state;
+    struct parsed parsed;
+    assert_int_equal(PARSE(&parsed, "-l", "a", "--list=b", "x", "-lc"), EXIT_DONE);
+    const struct options *options = parsed.invocation.options;
+    assert_int_equal(options->list.n, 3);
+    assert_string_equal(options->list.values[0], "a");
+    assert_string_equal(options->list.values[2], "c");
+    assert_int_equal(parsed.invocation.n_operands, 1);
+    parse_free(&parsed);
+}
+
 static void help_wins_over_what_follows(void **state)
 {
     (void)state;
@@ -168,6 +218,8 @@ int main(void)
         cmocka_unit_test(an_optional_value_is_only_taken_with_an_equals_sign),
         cmocka_unit_test(after_two_dashes_everything_is_an_operand),
         cmocka_unit_test(numbers_must_be_whole_finite_and_in_range),
+        cmocka_unit_test(times_are_seconds_or_have_minutes_and_hours),
+        cmocka_unit_test(an_option_that_may_be_given_again_keeps_every_value_in_order),
         cmocka_unit_test(help_wins_over_what_follows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
