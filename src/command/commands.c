@@ -4,7 +4,8 @@
 #include <string.h>
 
 const struct command *const commands[] = {
-    &command_listen, &command_vad, &command_doctor, &command_help, NULL,
+    &command_listen, &command_record, &command_info, &command_transcode,
+    &command_vad,    &command_doctor, &command_help, NULL,
 };
 
 const struct option_entry common_options[] = {

@@ -8,13 +8,15 @@
 
 enum { PAGE_COLUMNS = 80, INDENT = 2, OPTION_COLUMNS = 26 };
 
-const char pages_summary[] = "hears a voice and answers: live captions and voice activity";
+const char pages_summary[] = "hears a voice and answers: live captions, recording, voice activity";
 const char pages_description[] =
     "Kodama is a local engine for live voice. It hears recordings and pipes, keeps every sample, "
-    "and turns speech into text while it is spoken. Nothing leaves this machine.";
+    "and turns speech into text while it is spoken; it records, measures and converts sound. "
+    "Nothing leaves this machine.";
 
 const struct example pages_examples[] = {
     {"kodama listen talk.wav", "Caption a recording as it plays"},
+    {"kodama info talk.wav", "See what is in a sound file"},
     {"kodama doctor", "See what this machine can do, and what is missing"},
     {"kodama help listen", "Read about one subcommand"},
     {NULL, NULL},

@@ -49,6 +49,16 @@ ended() {
     if [ "$1" -eq 0 ]; then [ ! -s "$scratch/err" ]; else [ -s "$scratch/err" ]; fi
 }
 
+# sound ARGUMENT...: run sound.py; leaves $scratch/words
+# holds FILE TEXT: what it sees in a WAV file
+tests=$(cd "$(dirname "$0")" && pwd)
+sound() {
+    "$PYTHON" "$tests/sound.py" "$@" > "$scratch/words" 2>> "$scratch/err"
+}
+holds() {
+    sound look "$1" && [ "$(cat "$scratch/words")" = "$2" ]
+}
+
 finish() {
     echo "1..$n_tests"
 }

@@ -16,6 +16,7 @@
 #include "command/screen.h"
 #include "command/suggest.h"
 #include "command/transcript.h"
+#include "command/waveform.h"
 
 static void expect_line(const char *text, size_t width, const char *line, const char *rest)
 {
@@ -266,6 +267,37 @@ static void times_are_written_as_people_do(void **state)
     assert_string_equal(screen_time(-1.0, text), "0:00");
 }
 
+static void sizes_are_written_as_people_do(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t n_bytes;
+        const char *text;
+    } sizes[] = {{0, "0 bytes"},     {999, "999 bytes"},     {1000, "1.0 kB"},
+                 {9949, "9.9 kB"},   {9950, "10 kB"},        {999499, "999 kB"},
+                 {999500, "1.0 MB"}, {1234567890, "1.2 GB"}, {UINT64_MAX, "18446744 TB"}};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct text text = {0};
+        text_add_size(&text, sizes[i].n_bytes);
+        assert_string_equal(text_string(&text), sizes[i].text);
+        text_free(&text);
+    }
+}
+
+static void a_waveform_keeps_the_extremes_of_any_length(void **state)
+{
+    (void)state;
+    static struct waveform waveform;
+    struct text page = {0};
+    for (int i = 0; i < 1000003; i++) {
+        bool loud = i == 777777;
+        waveform_add(&waveform, loud ? -1.0f : 0.0f, loud ? 1.0f : 0.0f);
+    }
+    waveform_draw(&waveform, &page, 10, 2, false);
+    assert_string_equal(text_string(&page), "       #  \n'''''''#''\n");
+    text_free(&page);
+}
+
 int main(void)
 {
     if (!setlocale(LC_CTYPE, "C.UTF-8")) setlocale(LC_CTYPE, "");
@@ -283,6 +315,8 @@ int main(void)
         cmocka_unit_test(a_failed_output_is_remembered),
         cmocka_unit_test(a_file_that_cannot_grow_ends_where_it_was_whole),
         cmocka_unit_test(times_are_written_as_people_do),
+        cmocka_unit_test(sizes_are_written_as_people_do),
+        cmocka_unit_test(a_waveform_keeps_the_extremes_of_any_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
