@@ -36,6 +36,9 @@ void mix_clock_add(struct mix_clock *clock, uint64_t position, uint64_t time_ns)
 {
     /* Three marks: the newest moves on, and where it has gone a second from the one between, the
      * oldest is given up. So the line is drawn over one to two seconds. */
+    if (clock->n_marks > 0 && clock->marks[clock->n_marks - 1].position >= position) {
+        clock->n_marks--; /* of two about one frame the later one knows better */
+    }
     if (clock->n_marks == 3) {
         if (clock->marks[2].position - clock->marks[1].position >= clock->rate_hz) {
             clock->marks[0] = clock->marks[1];

@@ -270,9 +270,10 @@ int mix_input_find_time(struct mix_input *input)
     int n = kodama_ring_marks(input->ring, input->first_held, input->n_held, found, MIX_MARKS_MAX,
                               NULL);
     if (n > MIX_MARKS_MAX) n = MIX_MARKS_MAX;
-    for (int i = 0; i < n && !input->timed; i++) {
+    for (int i = 0; i < n; i++) {
         if (!(found[i].flags & (KODAMA_MARK_TIME | KODAMA_MARK_CLOCK))) continue;
         if (found[i].time_ns == 0) continue;
+        if (found[i].flags & KODAMA_MARK_CLOCK) mix_clock_reset(&input->clock);
         mix_clock_add(&input->clock, found[i].position, found[i].time_ns);
         input->timed = true;
     }

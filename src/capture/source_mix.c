@@ -43,12 +43,14 @@ struct mix_state {
 static void place_inputs(struct mix_state *mix)
 {
     double origin_ns = INFINITY;
+    size_t begin = 0; /* a stop may have come in the middle of a block, between two inputs */
     mix->reference = NULL;
     for (size_t i = 0; i < mix->n_inputs; i++) {
         struct mix_input *input = &mix->inputs[i];
         input->tells_time = false;
         if (!input->timed) continue;
         if (!mix->reference) mix->reference = input;
+        if (input->n_done > begin) begin = input->n_done;
         origin_ns = fmin(origin_ns, mix_clock_time(&input->clock, (double)input->place));
     }
     for (size_t i = 0; i < mix->n_inputs; i++) {
@@ -56,7 +58,7 @@ static void place_inputs(struct mix_state *mix)
         if (!input->timed) continue;
         double late_ns = mix_clock_time(&input->clock, (double)input->place) - origin_ns;
         input->lead = (uint64_t)llround(late_ns * mix->source->format.rate_hz / 1e9);
-        if (input->lead == 0) continue;
+        input->lead += begin - input->n_done;
         log_write(mix->source->log, KODAMA_LOG_DEBUG, "input %lu of the mix begins %.1f ms later",
                   (unsigned long)i + 1, late_ns / 1e6);
     }
@@ -64,7 +66,7 @@ static void place_inputs(struct mix_state *mix)
     size_t teller = mix->reference ? (size_t)(mix->reference - mix->inputs) : 0;
     mix->inputs[teller].tells_time = true;
     if (mix->inputs[teller].lead > 0) {
-        mix_marks_add(&mix->marks, (struct kodama_mark){.position = mix->position,
+        mix_marks_add(&mix->marks, (struct kodama_mark){.position = mix->position + begin,
                                                         .time_ns = (uint64_t)origin_ns,
                                                         .flags = KODAMA_MARK_TIME});
     }

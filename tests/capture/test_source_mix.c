@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include <kodama/stream.h>
+
 #include "audio/convert.h"
 #include "capture/source_generator.h"
 
@@ -334,6 +336,54 @@ static void a_mix_stops_at_once_in_every_state(void **state)
     }
 }
 
+/* Stopped at any moment, a mix loses no frame of inputs that can wait, and doubles none. */
+static void a_mix_that_is_started_again_goes_on_where_it_was(void **state)
+{
+    (void)state;
+    enum { N = 200000, STARTS_MAX = 2000 };
+    struct kodama_mix_input inputs[] = {{noise(1, 2, N, NULL, 0), 1.0},
+                                        {noise(2, 1, N / 2, NULL, 0), 0.5},
+                                        {noise(3, 2, N, NULL, 0), 0.25}};
+    struct kodama_source *mix = open_mix(inputs, 3, usual);
+    struct kodama_stream_config config = KODAMA_STREAM_CONFIG_INIT;
+    config.ring_seconds = 0.05;
+    struct kodama_stream *stream;
+    struct kodama_cursor *cursor;
+    struct kodama_cursor_config lossless = KODAMA_CURSOR_CONFIG_INIT;
+    lossless.lossless = true;
+    assert_int_equal(kodama_stream_open(&stream, mix, &config, NULL), KODAMA_OK);
+    assert_int_equal(kodama_cursor_open(&cursor, kodama_stream_ring(stream), &lossless), KODAMA_OK);
+    struct test_random random = {.state = 9};
+    static float frames[2 * N + 2000];
+    uint64_t at = 0;
+    int starts = 0;
+    while (at < N && starts++ < STARTS_MAX) {
+        struct kodama_error error = {0};
+        if (kodama_stream_start(stream, &error) < 0) fail_msg("%s", error.message);
+        uint64_t until = at + 1 + test_random_below(&random, 5000);
+        int64_t n = 0;
+        while (at < until && n >= 0) {
+            n = kodama_cursor_read(cursor, frames + 2 * at, 1 + test_random_below(&random, 500),
+                                   KODAMA_FOREVER, NULL);
+            if (n > 0) at += (uint64_t)n;
+        }
+        kodama_stream_stop(stream);
+        while ((n = kodama_cursor_read(cursor, frames + 2 * at, 500, KODAMA_FOREVER, NULL)) > 0) {
+            at += (uint64_t)n;
+        }
+    }
+    assert_int_equal(at, N);
+    for (size_t i = 0; i < (size_t)2 * N; i++) {
+        float wanted = generator_noise_sample(1, i);
+        if (i < N) wanted += 0.5f * generator_noise_sample(2, i / 2);
+        wanted += 0.25f * generator_noise_sample(3, i);
+        if (frames[i] != wanted) fail_msg("sample %zu is wrong after %d starts", i, starts);
+    }
+    print_message("# the same to the bit, started %d times\n", starts);
+    kodama_cursor_close(cursor);
+    kodama_stream_close(stream);
+}
+
 static void a_mix_that_cannot_be_is_refused_and_leaves_the_inputs_alone(void **state)
 {
     (void)state;
@@ -384,6 +434,7 @@ int main(void)
         cmocka_unit_test(frames_that_a_live_input_lost_are_gaps_in_their_place),
         cmocka_unit_test(mixes_can_be_mixed),
         cmocka_unit_test(a_mix_stops_at_once_in_every_state),
+        cmocka_unit_test(a_mix_that_is_started_again_goes_on_where_it_was),
         cmocka_unit_test(a_mix_that_cannot_be_is_refused_and_leaves_the_inputs_alone),
     };
     return cmocka_run_group_tests_name("source mix", tests, NULL, NULL);
