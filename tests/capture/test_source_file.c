@@ -34,9 +34,8 @@ static void sources_are_listed_and_others_are_refused_by_name(void **state)
     assert_int_equal(kodama_source_open(&source, "theremin", &config, &error),
                      KODAMA_ERR_NOT_FOUND);
     assert_null(source);
-    assert_string_equal(
-        error.message,
-        "there is no source \"theremin\"; there are: file, stdin, tone, noise, silence, null, mix");
+    assert_non_null(strstr(error.message, "there is no source \"theremin\"; there are: file, "));
+    for (size_t i = 0; i < n; i++) assert_non_null(strstr(error.message, kodama_source_name(i)));
     assert_int_equal(kodama_source_open(&source, "file", NULL, NULL), KODAMA_ERR_ARGUMENT);
     assert_int_equal(kodama_source_open(&source, NULL, &config, NULL), KODAMA_ERR_ARGUMENT);
     assert_int_equal(kodama_source_open(NULL, "file", &config, NULL), KODAMA_ERR_ARGUMENT);
