@@ -20,6 +20,7 @@
 #include <kodama/resampler.h>
 #include <kodama/ring.h>
 #include <kodama/segmenter.h>
+#include <kodama/sink.h>
 #include <kodama/source.h>
 #include <kodama/status.h>
 #include <kodama/stream.h>

@@ -22,6 +22,8 @@
 
 struct capture;
 struct keeper;
+struct playback;
+struct playback_ops;
 
 /** What a backend knows of a stream that plays. */
 struct host_stream_info {
@@ -80,6 +82,7 @@ struct host_ops {
     int (*capture_link)(struct capture *capture, uint64_t id);
     /** With the lock held. Hear it no more; it may be gone from the model already. */
     void (*capture_unlink)(struct capture *capture, uint64_t id);
+    const struct playback_ops *playback; /* optional: NULL where it cannot play; see playback.h */
 };
 
 /* An entry of the model. */
@@ -120,7 +123,8 @@ struct kodama_host {
     struct keeper *keeper; /* writes silence where no device does */
 
     /* Under the backend's lock. */
-    struct capture *captures; /* running ones */
+    struct capture *captures;   /* running ones */
+    struct playback *playbacks; /* running ones */
 
     /* The model, under the mutex. */
     struct mutex mutex;

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "capture/capture.h"
 #include "capture/host.h"
+#include "capture/playback.h"
 
 /* Make room for one more element; false without memory. */
 static bool grow(struct kodama_host *host, void **array, size_t n, size_t element_bytes)
@@ -285,6 +286,7 @@ void host_default_changed(struct kodama_host *host, enum kodama_device_kind kind
 void host_lost(struct kodama_host *host)
 {
     captures_lost(host);
+    playbacks_close(host);
     for (;;) {
         mutex_lock(&host->mutex);
         uint64_t stream = host->n_streams ? host->streams[host->n_streams - 1].id : 0;
@@ -313,6 +315,7 @@ void host_back(struct kodama_host *host)
     host->connected = true;
     mutex_unlock(&host->mutex);
     captures_back(host);
+    playbacks_open(host);
     if (!was) host_event(host, KODAMA_HOST_BACK, 0);
 }
 
