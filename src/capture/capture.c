@@ -107,6 +107,16 @@ bool capture_finds(struct capture *capture)
     return found;
 }
 
+bool capture_device(struct capture *capture, struct host_device *device)
+{
+    struct scene scene;
+    bool whole = take_scene(capture->host, &scene);
+    const struct host_device *found = whole ? wanted_device(capture, &scene) : NULL;
+    if (found) *device = *found;
+    free_scene(&scene);
+    return found != NULL;
+}
+
 /* --------------------------------------------------------------------- linking */
 
 static bool contains(const uint64_t *ids, size_t n, uint64_t id)

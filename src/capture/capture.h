@@ -43,6 +43,8 @@ void captures_back(struct kodama_host *host);
 
 /** Whether somebody is there to be heard. Any thread, without the lock. */
 bool capture_finds(struct capture *capture);
+/** The device that is to be heard, if it is there. Any thread, without the model's mutex. */
+bool capture_device(struct capture *capture, struct host_device *device);
 /** What a source's start and stop do. */
 int capture_start(struct capture *capture, struct kodama_error *error);
 void capture_stop(struct capture *capture);

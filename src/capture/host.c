@@ -84,6 +84,13 @@ static int prepare(struct kodama_host *host, const struct kodama_host_config *co
     return KODAMA_OK;
 }
 
+static void set_opened(struct kodama_host *host, bool opened)
+{
+    mutex_lock(&host->mutex);
+    host->opened = opened;
+    mutex_unlock(&host->mutex);
+}
+
 int kodama_host_open(struct kodama_host **host, const struct kodama_host_config *config,
                      struct kodama_error *error)
 {
@@ -106,6 +113,7 @@ int kodama_host_open(struct kodama_host **host, const struct kodama_host_config 
         free_host(opened);
         return status;
     }
+    set_opened(opened, true);
     *host = opened;
     return KODAMA_OK;
 }
@@ -113,6 +121,7 @@ int kodama_host_open(struct kodama_host **host, const struct kodama_host_config 
 void kodama_host_close(struct kodama_host *host)
 {
     if (!host) return;
+    set_opened(host, false);
     keeper_destroy(host->keeper);
     host->ops->close(host);
     free_host(host);
@@ -144,9 +153,10 @@ void host_event(struct kodama_host *host, enum kodama_host_event_kind kind, uint
     struct kodama_host_event event = {.kind = kind, .id = id};
     mutex_lock(&host->mutex);
     uint64_t head = host->event_head;
+    bool opened = host->opened;
     bool again =
         head > host->event_tail && same_event(&host->events[(head - 1) % HOST_EVENTS_MAX], &event);
-    if (!again) {
+    if (opened && !again) {
         if (head - host->event_tail == HOST_EVENTS_MAX) host->event_tail++;
         host->events[head % HOST_EVENTS_MAX] = event;
         host->event_head = head + 1;
@@ -154,7 +164,7 @@ void host_event(struct kodama_host *host, enum kodama_host_event_kind kind, uint
         condition_broadcast(&host->changed);
     }
     mutex_unlock(&host->mutex);
-    if (host->on_event) host->on_event(host->user, &event);
+    if (opened && host->on_event) host->on_event(host->user, &event);
 }
 
 int kodama_host_next_event(struct kodama_host *host, struct kodama_host_event *event,

@@ -129,6 +129,7 @@ struct kodama_host {
     /* The model, under the mutex. */
     struct mutex mutex;
     struct condition changed; /* an event came */
+    bool opened;              /* there is somebody to be told of events */
     bool connected;
     uint64_t last_id;
     struct host_app *apps;
