@@ -56,6 +56,7 @@ static void *write_blocks(void *argument)
     uint64_t begin = clock_now_ns();
     float block[BLOCK_FRAMES * CHANNELS];
     for (uint64_t place = 0; place < line->task->n_frames; place += BLOCK_FRAMES) {
+        if (stream_loses(place)) continue; /* nothing in a vector can say so */
         for (size_t i = 0; i < BLOCK_FRAMES * CHANNELS; i++) {
             block[i] = 0.5f * generator_noise_sample(line->seed, place * CHANNELS + i);
         }
@@ -100,11 +101,9 @@ static void *read_blocks(void *argument)
 void stream_run_poller(const struct stream_task *task, struct stream_result *result)
 {
     static struct line lines[SOURCES_MAX];
-    const struct latency *latencies[SOURCES_MAX];
     for (int i = 0; i < task->n_sources; i++) {
         lines[i].task = task;
         lines[i].seed = (uint64_t)i;
-        latencies[i] = &lines[i].latency;
         pthread_mutex_init(&lines[i].mutex, NULL);
         if (pthread_create(&lines[i].reader, NULL, read_blocks, &lines[i]) != 0 ||
             pthread_create(&lines[i].writer, NULL, write_blocks, &lines[i]) != 0) {
@@ -112,10 +111,12 @@ void stream_run_poller(const struct stream_task *task, struct stream_result *res
             return;
         }
     }
+    stream_watch(task, result);
     for (int i = 0; i < task->n_sources; i++) {
         pthread_join(lines[i].writer, NULL);
         pthread_join(lines[i].reader, NULL);
         result->received += lines[i].received;
+        const struct latency *latency = &lines[i].latency;
+        stream_add_latency(task, result, latency_summarise(&latency, 1));
     }
-    result->latency = latency_summarise(latencies, task->n_sources);
 }
