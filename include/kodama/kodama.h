@@ -19,6 +19,7 @@
 #include <kodama/recorder.h>
 #include <kodama/resampler.h>
 #include <kodama/ring.h>
+#include <kodama/scanner.h>
 #include <kodama/segmenter.h>
 #include <kodama/sink.h>
 #include <kodama/source.h>

@@ -340,8 +340,9 @@ static int rules_from_config(struct rules *rules, const struct kodama_segmenter_
     return KODAMA_OK;
 }
 
-static int open_detector(struct kodama_segmenter *s, const struct kodama_segmenter_config *config,
-                         struct kodama_error *error)
+int segmenter_open_detector(struct kodama_detector **detector,
+                            const struct kodama_segmenter_config *config,
+                            struct kodama_error *error)
 {
     struct kodama_detector_config named = KODAMA_DETECTOR_CONFIG_INIT;
     named.name = config->detector;
@@ -350,7 +351,7 @@ static int open_detector(struct kodama_segmenter *s, const struct kodama_segment
     if (chosen->size >= sizeof *chosen && chosen->rate_hz != RATE_HZ)
         return error_set(error, KODAMA_ERR_FORMAT, "segmenter: it hears %d Hz, not %u Hz", RATE_HZ,
                          chosen->rate_hz);
-    return kodama_detector_open_with(&s->detector, chosen, error);
+    return kodama_detector_open_with(detector, chosen, error);
 }
 
 static int fill(struct kodama_segmenter *s, const struct kodama_segmenter_config *config,
@@ -361,7 +362,7 @@ static int fill(struct kodama_segmenter *s, const struct kodama_segmenter_config
     if (config->size < sizeof *config)
         return error_set(error, KODAMA_ERR_ARGUMENT,
                          "segmenter: fill the configuration with KODAMA_SEGMENTER_CONFIG_INIT");
-    int status = s->detector ? KODAMA_OK : open_detector(s, config, error);
+    int status = s->detector ? KODAMA_OK : segmenter_open_detector(&s->detector, config, error);
     if (status < 0) return status;
     s->window = kodama_detector_window(s->detector);
     s->delay = kodama_detector_delay(s->detector);

@@ -1,5 +1,5 @@
-/* The segmenter from the inside: how to give it a detector of one's own (tests with a script do).
- */
+/* The segmenter from the inside: how to give it a detector of one's own (the scanner does, and
+ * tests with a script). */
 #ifndef SPEECH_SEGMENTER_H
 #define SPEECH_SEGMENTER_H
 
@@ -10,5 +10,10 @@
 int segmenter_open_take(struct kodama_segmenter **segmenter,
                         const struct kodama_segmenter_config *config,
                         struct kodama_detector *detector, struct kodama_error *error);
+
+/** Open the detector that a segmenter's configuration asks for. */
+int segmenter_open_detector(struct kodama_detector **detector,
+                            const struct kodama_segmenter_config *config,
+                            struct kodama_error *error);
 
 #endif

@@ -25,6 +25,50 @@ assert length[1] > length[0], length
 ' "$scratch/unpadded" "$scratch/out"
 "$KODAMA" vad --json - < "$speech" > "$scratch/out"
 check "standard input is judged alike" cmp -s "$scratch/out" "$scratch/unpadded"
+for form in --json --rttm --audacity --csv --probabilities; do
+    "$KODAMA" vad "$form" --threads 1 "$speech" "$longer" > "$scratch/one" 2> "$scratch/err"
+    "$KODAMA" vad "$form" --threads 3 "$speech" "$longer" > "$scratch/out" 2>> "$scratch/err"
+    check "$form does not depend on threads" cmp "$scratch/out" "$scratch/one"
+done
+run vad --rttm "$speech"
+check "rttm has ten fields and as many lines as segments" "$PYTHON" -c '
+import json, sys
+lines = [line.split() for line in open(sys.argv[1])]
+segments = json.load(open(sys.argv[2]))["segments"]
+assert len(lines) == len(segments) > 0
+for line, segment in zip(lines, segments):
+    assert len(line) == 10 and line[0] == "SPEAKER" and line[2] == "1" and line[7] == "speech", line
+    assert line[1] == "sense_and_sensibility_01_austen_64kb-0880", line
+    assert abs(float(line[3]) - segment["start"]) < 0.002
+    assert abs(float(line[3]) + float(line[4]) - segment["end"]) < 0.002
+' "$scratch/out" "$scratch/unpadded"
+run vad --audacity "$speech"
+check "audacity has three fields divided by tabs" "$PYTHON" -c '
+import sys
+lines = [line.rstrip("\n").split("\t") for line in open(sys.argv[1])]
+assert lines and all(len(line) == 3 and float(line[0]) < float(line[1]) for line in lines), lines
+' "$scratch/out"
+run vad --csv "$speech"
+check "csv has a heading and two numbers in each line" "$PYTHON" -c '
+import csv, sys
+rows = list(csv.DictReader(open(sys.argv[1])))
+assert rows and all(float(row["start"]) < float(row["end"]) for row in rows), rows
+' "$scratch/out"
+run vad --json --probabilities "$speech"
+check "probabilities cover the recording" "$PYTHON" -c '
+import json, sys
+heard = json.load(open(sys.argv[1]))
+assert abs(len(heard["probabilities"]) * heard["window"] - heard["duration"]) < 2 * heard["window"]
+assert heard["segments"] and all(0 <= p <= 1 for p in heard["probabilities"])
+' "$scratch/out"
+run vad --json --csv "$speech"
+check "two forms at once are refused" ended 2
+run vad --rttm --probabilities "$speech"
+check "rttm has no probabilities" ended 2
+run vad --detector silero --model /nowhere/silero.onnx "$speech"
+check "a model that is missing, or what runs it, is a sentence" ended 1
+run vad --progress --json "$speech"
+check "a short recording needs no progress" [ "$code" -eq 0 ]
 run vad --threshold=0.99 --json "$speech"
 check "a high threshold succeeds" well_formed
 run vad "$speech"
@@ -45,5 +89,5 @@ with wave.open(sys.argv[1], "wb") as silence:
 ' "$scratch/silence.wav"
 run vad --json "$scratch/silence.wav"
 check "silence has no segments, at any rate and number of channels" \
-    grep -qxF '{"detector":"builtin","duration":3.0,"segments":[]}' "$scratch/out"
+    grep -qxF '{"detector":"builtin","duration":3.000,"segments":[]}' "$scratch/out"
 finish
