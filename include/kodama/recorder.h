@@ -49,6 +49,7 @@
 #include <kodama/log.h>
 #include <kodama/ring.h>
 #include <kodama/status.h>
+#include <kodama/waitable.h>
 
 struct kodama_recorder;
 
@@ -162,6 +163,19 @@ KODAMA_API void kodama_recorder_stop(struct kodama_recorder *recorder);
  */
 KODAMA_API int kodama_recorder_wait(struct kodama_recorder *recorder, int64_t timeout_ns,
                                     struct kodama_error *error);
+
+/**
+ * A waitable that is signalled from the end of the recording on, for event loops: what
+ * kodama_recorder_wait() waits for.
+ *
+ * @param recorder       the recorder
+ * @param[out] waitable  created by the first call; valid until the recorder is closed
+ * @return KODAMA_OK, KODAMA_ERR_ARGUMENT or KODAMA_ERR_SYSTEM (too many descriptors are open)
+ *
+ * Thread: any. Real-time safe: no.
+ */
+KODAMA_API int kodama_recorder_waitable(struct kodama_recorder *recorder,
+                                        struct kodama_waitable *waitable);
 
 /** Read the counters. Thread: any. Real-time safe: no (one short lock). */
 KODAMA_API void kodama_recorder_stats(struct kodama_recorder *recorder,

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "base/waitable.h"
 #include "stream/recorder_file.h"
 #include "stream/recorder_marks.h"
 #include "stream/recorder_shape.h"
@@ -67,6 +68,8 @@ struct kodama_recorder {
     bool will_pause, will_stop; /* after all turns */
     struct kodama_recorder_stats stats;
     struct kodama_error failure;
+    bool has_waitable;
+    struct kodama_waitable waitable; /* signalled at the end */
 };
 
 /* ---------------------------------------------------------------- files */
@@ -351,6 +354,7 @@ static void run(void *argument)
     recorder->stats.status = status;
     recorder->stats.ended = true;
     condition_broadcast(&recorder->ended_condition);
+    if (recorder->has_waitable) waitable_signal(recorder->waitable);
     mutex_unlock(&recorder->lock);
 }
 
@@ -425,6 +429,7 @@ static void destroy(struct kodama_recorder *recorder)
     recorder_file_close(&recorder->file, NULL);
     recorder_marks_close(&recorder->marks);
     recorder_shape_free(&recorder->shape);
+    if (recorder->has_waitable) waitable_destroy(recorder->waitable);
     condition_destroy(&recorder->ended_condition);
     mutex_destroy(&recorder->lock);
     free(recorder->buffer);
@@ -538,6 +543,23 @@ int kodama_recorder_wait(struct kodama_recorder *recorder, int64_t timeout_ns,
     } else if (status < 0 && error) {
         *error = recorder->failure;
     }
+    mutex_unlock(&recorder->lock);
+    return status;
+}
+
+int kodama_recorder_waitable(struct kodama_recorder *recorder, struct kodama_waitable *waitable)
+{
+    if (!waitable) return KODAMA_ERR_ARGUMENT;
+    *waitable = WAITABLE_NONE;
+    if (!recorder) return KODAMA_ERR_ARGUMENT;
+    int status = KODAMA_OK;
+    mutex_lock(&recorder->lock);
+    if (!recorder->has_waitable) {
+        status = waitable_create(&recorder->waitable);
+        recorder->has_waitable = status == KODAMA_OK;
+        if (recorder->has_waitable && recorder->stats.ended) waitable_signal(recorder->waitable);
+    }
+    if (recorder->has_waitable) *waitable = recorder->waitable;
     mutex_unlock(&recorder->lock);
     return status;
 }

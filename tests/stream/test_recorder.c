@@ -262,6 +262,36 @@ static void a_recording_with_a_length_ends_by_itself_at_that_frame(void **state)
     kodama_ring_destroy(ring);
 }
 
+static void the_end_of_a_recording_signals_its_waitable(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) { /* asked for before the end, and after it */
+        struct kodama_ring *ring = make_ring(KODAMA_SAMPLE_S16, RATE, 1, 2.0);
+        struct kodama_recorder_config config = config_for(new_path(".wav"));
+        struct kodama_recorder *recorder = open_recorder(ring, &config);
+        struct kodama_waitable waitable, again;
+        feed(ring, 1000);
+        if (!late) {
+            assert_int_equal(kodama_recorder_waitable(recorder, &waitable), KODAMA_OK);
+            assert_int_equal(kodama_waitable_wait(waitable, 0), KODAMA_ERR_TIMEOUT);
+        }
+        kodama_ring_close(ring);
+        if (late) {
+            assert_int_equal(kodama_recorder_wait(recorder, KODAMA_FOREVER, NULL), KODAMA_OK);
+            assert_int_equal(kodama_recorder_waitable(recorder, &waitable), KODAMA_OK);
+        }
+        assert_int_equal(kodama_waitable_wait(waitable, KODAMA_FOREVER), KODAMA_OK);
+        assert_int_equal(kodama_recorder_wait(recorder, 0, NULL), KODAMA_OK);
+        /* It stays signalled, and is the same one. */
+        assert_int_equal(kodama_recorder_waitable(recorder, &again), KODAMA_OK);
+        assert_int_equal(again.fd, waitable.fd);
+        assert_int_equal(kodama_waitable_wait(again, 0), KODAMA_OK);
+        kodama_recorder_close(recorder);
+        kodama_ring_destroy(ring);
+    }
+    assert_int_equal(kodama_recorder_waitable(NULL, NULL), KODAMA_ERR_ARGUMENT);
+}
+
 static void closing_a_recorder_finishes_its_file(void **state)
 {
     (void)state;
@@ -555,6 +585,7 @@ int main(void)
         cmocka_unit_test(a_stop_in_mid_flow_writes_all_that_the_ring_held_and_no_more),
         cmocka_unit_test(a_ring_that_ends_ends_the_recording),
         cmocka_unit_test(a_recording_with_a_length_ends_by_itself_at_that_frame),
+        cmocka_unit_test(the_end_of_a_recording_signals_its_waitable),
         cmocka_unit_test(closing_a_recorder_finishes_its_file),
         cmocka_unit_test(a_recording_of_nothing_is_an_empty_wav_or_no_file),
         cmocka_unit_test(a_recorder_is_woken_once_for_a_tenth_of_a_second),
