@@ -48,13 +48,21 @@ static void follow(const struct kodama_meter *meter, struct falling *falling, ui
     *falling = (struct falling){.db = peak_db, .at = position};
 }
 
+static bool is_silent(const struct kodama_meter *meter, size_t frame)
+{
+    const float *samples = meter->floats + frame * meter->format.channels;
+    for (uint32_t c = 0; c < meter->format.channels; c++) {
+        if (fabsf(samples[c]) > meter->silence) return false;
+    }
+    return true;
+}
+
 /* Frames at the end of a block that are silent. */
 static size_t silent_at_end(const struct kodama_meter *meter, size_t n_frames)
 {
-    uint32_t channels = meter->format.channels;
-    size_t n = n_frames * channels;
-    while (n > 0 && !(fabsf(meter->floats[n - 1]) > meter->silence)) n--;
-    return n_frames - (n + channels - 1) / channels;
+    size_t n = 0;
+    while (n < n_frames && is_silent(meter, n_frames - 1 - n)) n++;
+    return n;
 }
 
 /* One block that ends at `position`. */

@@ -332,40 +332,45 @@ static void destroy(struct kodama_record *record)
     free(record);
 }
 
-static int begin(struct kodama_record **record, struct kodama_source *source,
-                 const struct kodama_record_config *config, struct kodama_error *error)
+static struct kodama_record *create(const struct kodama_record_config *config)
 {
-    static const struct kodama_record_config defaults = KODAMA_RECORD_CONFIG_INIT;
-    if (!config) config = &defaults;
-    if (!source) return error_set(error, KODAMA_ERR_ARGUMENT, "record: there is no source");
-    struct kodama_record *made = NULL;
-    int status = check_config(config, error);
-    if (status == KODAMA_OK) {
-        made = memory_array(1, sizeof *made);
-        if (!made) status = error_set(error, KODAMA_ERR_MEMORY, "no memory for a recording");
-    }
-    if (status < 0) {
-        kodama_source_close(source);
-        return status;
-    }
+    struct kodama_record *made = memory_array(1, sizeof *made);
+    if (!made) return NULL;
     made->config = *config;
     made->ended_signal = WAITABLE_NONE;
     mutex_init(&made->lock);
     condition_init(&made->ended_condition);
     made->stats.peak_db = made->stats.rms_db = -(double)INFINITY;
-    status = prepare(made, &source, error);
-    if (status == KODAMA_OK) {
-        if (config->on_start) config->on_start(config->user, made);
-        status = kodama_stream_start(made->stream, error);
-    }
-    if (status < 0) {
-        record_target_discard(&made->target);
-        destroy(made);
+    return made;
+}
+
+/* A recording whose source runs; NULL with *status when it cannot begin. The source is taken. */
+static struct kodama_record *begin(struct kodama_source *source,
+                                   const struct kodama_record_config *config, int *status,
+                                   struct kodama_error *error)
+{
+    static const struct kodama_record_config defaults = KODAMA_RECORD_CONFIG_INIT;
+    if (!config) config = &defaults;
+    *status = source ? check_config(config, error)
+                     : error_set(error, KODAMA_ERR_ARGUMENT, "record: there is no source");
+    struct kodama_record *made = *status == KODAMA_OK ? create(config) : NULL;
+    if (!made) {
+        if (*status == KODAMA_OK) {
+            *status = error_set(error, KODAMA_ERR_MEMORY, "no memory for a recording");
+        }
         kodama_source_close(source);
-        return status;
+        return NULL;
     }
-    *record = made;
-    return KODAMA_OK;
+    *status = prepare(made, &source, error);
+    if (*status == KODAMA_OK) {
+        if (config->on_start) config->on_start(config->user, made);
+        *status = kodama_stream_start(made->stream, error);
+    }
+    if (*status == KODAMA_OK) return made;
+    record_target_discard(&made->target);
+    destroy(made);
+    kodama_source_close(source); /* NULL when the stream has it */
+    return NULL;
 }
 
 int kodama_record_start(struct kodama_record **record, struct kodama_source *source,
@@ -375,10 +380,10 @@ int kodama_record_start(struct kodama_record **record, struct kodama_source *sou
         kodama_source_close(source);
         return error_set(error, KODAMA_ERR_ARGUMENT, "record: nowhere to put the recording");
     }
+    int status;
     *record = NULL;
-    struct kodama_record *made;
-    int status = begin(&made, source, config, error);
-    if (status < 0) return status;
+    struct kodama_record *made = begin(source, config, &status, error);
+    if (!made) return status;
     status = thread_start(&made->thread, "kodama-record", run, made, error);
     if (status < 0) {
         kodama_stream_stop(made->stream);
@@ -397,9 +402,9 @@ int kodama_record_with(struct kodama_clip **clip, struct kodama_source *source,
 {
     if (clip) *clip = NULL;
     if (stats) *stats = (struct kodama_record_stats){0};
-    struct kodama_record *record;
-    int status = begin(&record, source, config, error);
-    if (status < 0) return status;
+    int status;
+    struct kodama_record *record = begin(source, config, &status, error);
+    if (!record) return status;
     run(record);
     status = kodama_record_wait(record, 0, error);
     kodama_record_stats(record, stats);
