@@ -201,6 +201,8 @@ static int pipewire_open(struct kodama_host *host, struct kodama_error *error)
     struct pipewire *pipewire = memory_array(1, sizeof *pipewire);
     if (!pipewire) return error_set(error, KODAMA_ERR_MEMORY, "no memory for a host");
     pw_init(NULL, NULL);
+    /* A library does not print; whoever looks for a fault asks PipeWire to. */
+    if (!getenv("PIPEWIRE_DEBUG")) pw_log_set_level(SPA_LOG_LEVEL_NONE);
     pipewire->host = host;
     host->state = pipewire;
     spa_list_init(&pipewire->nodes);

@@ -11,7 +11,8 @@ enum { OWNER_NONE = 0, OWNER_DEVICE, OWNER_KEEPER };
 /* Without a device for so long (and two of its periods) the keeper takes over: longer than machines
  * shared by many stall now and then. */
 #define HOLD_NS (200 * CLOCK_NS_PER_MS)
-/* The keeper stays so far behind the time that a device which comes back finds its place free. */
+/* The keeper stays so far behind the time (and two periods: what a device delivers late in a period
+ * belongs to its beginning) that a device which comes back finds its place free. */
 #define MARGIN_NS (30 * CLOCK_NS_PER_MS)
 #define PERIOD_NS (10 * CLOCK_NS_PER_MS)
 /* A keeper that itself was held up so long cannot blame the device. */
@@ -229,7 +230,9 @@ void timeline_write(struct timeline *timeline, const struct timeline_period *per
 
 static void keep(struct timeline *timeline, uint64_t now_ns)
 {
-    int64_t expected = position_at(timeline, now_ns - MARGIN_NS);
+    uint64_t margin =
+        MARGIN_NS + 2 * atomic_load_explicit(&timeline->period_ns, memory_order_relaxed);
+    int64_t expected = position_at(timeline, now_ns - margin);
     uint64_t period = rate_of(timeline) / 100;
     for (;;) {
         uint64_t position = kodama_ring_position(timeline->source->ring);
