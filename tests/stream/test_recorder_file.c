@@ -1,4 +1,4 @@
-/* Tests of a recording's files: in parts, on full disks, refused, and beyond 4 GiB. */
+/* Tests of a recording's files: silent, in parts, on full disks, refused, and beyond 4 GiB. */
 #define _GNU_SOURCE
 #include "stream/recording.h"
 
@@ -9,6 +9,71 @@
 
 #include "base/clock.h"
 #include "stream/recorder_file.h"
+
+/* ---------------------------------------------------------------- silence */
+
+static void feed_silence(struct kodama_ring *ring, size_t n_frames)
+{
+    struct kodama_writer writer;
+    assert_int_equal(kodama_writer_claim(&writer, ring), KODAMA_OK);
+    struct kodama_mark mark = {
+        .position = kodama_ring_position(ring), .length = n_frames, .flags = KODAMA_MARK_SILENT};
+    assert_int_equal(kodama_writer_mark(&writer, &mark), KODAMA_OK);
+    assert_int_equal(kodama_writer_write(&writer, NULL, n_frames, KODAMA_FOREVER), n_frames);
+    kodama_writer_release(&writer);
+}
+
+static void silence_between_sound_is_recorded_at_its_length(void **state)
+{
+    (void)state;
+    enum { SOUND = 5000, SILENCE = 12345 };
+    static const char *const suffixes[] = {".wav", ".flac"};
+    for (int k = 0; k < 2; k++) {
+        const char *path = new_path(suffixes[k]);
+        struct kodama_ring *ring = make_ring(KODAMA_SAMPLE_S16, RATE, 1, 4.0);
+        struct kodama_recorder_config config = config_for(path);
+        struct kodama_recorder *recorder = open_recorder(ring, &config);
+        feed(ring, SOUND);
+        feed_silence(ring, SILENCE);
+        feed(ring, SOUND);
+        struct kodama_recorder_stats stats = finish(recorder);
+        assert_int_equal(stats.frames, 2 * SOUND + SILENCE);
+        assert_int_equal(stats.gap_frames + stats.lost_frames, 0); /* nothing is missing */
+
+        SF_INFO info;
+        uint64_t n_frames;
+        int32_t *samples = read_s32(path, &n_frames, &info);
+        assert_int_equal(n_frames, 2 * SOUND + SILENCE);
+        for (uint64_t i = 0; i < n_frames; i++) {
+            bool silent = i >= SOUND && i < SOUND + SILENCE;
+            assert_int_equal(samples[i] / 65536, silent ? 0 : value_at(i, 0));
+        }
+        free(samples);
+        kodama_ring_destroy(ring);
+    }
+}
+
+static void nothing_but_silence_is_a_silent_file_of_its_length(void **state)
+{
+    (void)state;
+    enum { SILENCE = 3 * RATE + 17 };
+    static const char *const suffixes[] = {".wav", ".flac", ".ogg", ".opus"};
+    for (int k = 0; k < 4; k++) {
+        if (kodama_file_check(kodama_file_of(suffixes[k]), NULL) < 0) continue;
+        const char *path = new_path(suffixes[k]);
+        struct kodama_ring *ring = make_ring(KODAMA_SAMPLE_F32, RATE, 1, 4.0);
+        struct kodama_recorder_config config = config_for(path);
+        struct kodama_recorder *recorder = open_recorder(ring, &config);
+        feed_silence(ring, SILENCE);
+        assert_int_equal(finish(recorder).frames, SILENCE);
+        size_t n_frames;
+        float *samples = test_read_audio(path, &n_frames, NULL, NULL);
+        assert_int_equal(n_frames, SILENCE);
+        for (size_t i = 0; i < n_frames; i++) assert_true(fabsf(samples[i]) < 1e-4f);
+        free(samples);
+        kodama_ring_destroy(ring);
+    }
+}
 
 /* ---------------------------------------------------------------- splitting */
 
@@ -371,6 +436,8 @@ static void a_wav_file_beyond_4_gib_becomes_rf64_with_exact_sizes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(silence_between_sound_is_recorded_at_its_length),
+        cmocka_unit_test(nothing_but_silence_is_a_silent_file_of_its_length),
         cmocka_unit_test(parts_of_so_many_frames_make_up_the_whole),
         cmocka_unit_test(parts_of_so_many_bytes_make_up_the_whole),
         cmocka_unit_test(a_number_that_is_taken_is_skipped),
