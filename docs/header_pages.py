@@ -352,6 +352,8 @@ def write_pages(options: argparse.Namespace) -> list[str]:
             if reference not in pages and name != OVERVIEW:
                 problems.append(f'{name}.h speaks of {reference}(), which no header declares')
     for name, lines in pages.items():
+        lines = [line for before, line in zip(['', *lines], lines)
+                 if line != '.PP' or not before.startswith(('.SH', '.SS'))]  # which begin one, too
         (options.out / f'{name}.3').write_text('\n'.join(lines) + '\n', encoding='ascii')
     return problems
 
