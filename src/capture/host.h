@@ -144,8 +144,9 @@ struct kodama_host {
 
 /* ---------------------------------------------------- backends report (with their lock held) */
 
-/** A new stream; its id, or 0 without memory. */
-uint64_t host_stream_seen(struct kodama_host *host, const struct host_stream_info *info);
+/** A new stream. Its id (0 without memory) is put into *id before anything is done with it: links
+ * and volumes may be asked for before this returns. */
+void host_stream_seen(struct kodama_host *host, const struct host_stream_info *info, uint64_t *id);
 /** What is known of it now; nothing happens when nothing has changed. */
 void host_stream_changed(struct kodama_host *host, uint64_t id,
                          const struct host_stream_info *info);
@@ -153,7 +154,7 @@ void host_stream_gone(struct kodama_host *host, uint64_t id);
 /** Its peak; no event. Any thread but a real-time one. */
 void host_stream_peak(struct kodama_host *host, uint64_t id, float peak);
 
-uint64_t host_device_seen(struct kodama_host *host, const struct host_device_info *info);
+void host_device_seen(struct kodama_host *host, const struct host_device_info *info, uint64_t *id);
 void host_device_changed(struct kodama_host *host, uint64_t id,
                          const struct host_device_info *info);
 void host_device_gone(struct kodama_host *host, uint64_t id);

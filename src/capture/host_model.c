@@ -121,10 +121,11 @@ static void apply_wishes(struct kodama_host *host, const struct host_app *app, u
     if (app->has_mute) host->ops->set_mute(host, stream, app->muted, NULL);
 }
 
-uint64_t host_stream_seen(struct kodama_host *host, const struct host_stream_info *info)
+void host_stream_seen(struct kodama_host *host, const struct host_stream_info *info, uint64_t *id)
 {
     struct host_stream stream = {.info = *info, .peak = -1.0F};
     if (!process_family_root(info->pid, &stream.root)) stream.root = (struct process){0};
+    *id = 0;
     mutex_lock(&host->mutex);
     void *streams = host->streams;
     struct host_app *joined = NULL, app = {0};
@@ -134,9 +135,9 @@ uint64_t host_stream_seen(struct kodama_host *host, const struct host_stream_inf
     }
     if (!joined) {
         mutex_unlock(&host->mutex);
-        return 0;
+        return;
     }
-    stream.id = ++host->last_id;
+    *id = stream.id = ++host->last_id;
     host->streams[host->n_streams++] = stream;
     app = *joined;
     mutex_unlock(&host->mutex);
@@ -144,7 +145,6 @@ uint64_t host_stream_seen(struct kodama_host *host, const struct host_stream_inf
     apply_wishes(host, &app, stream.id);
     captures_relink(host);
     host_event(host, app.n_streams == 1 ? KODAMA_HOST_APP_ADDED : KODAMA_HOST_APP_CHANGED, app.id);
-    return stream.id;
 }
 
 void host_stream_changed(struct kodama_host *host, uint64_t id, const struct host_stream_info *info)
@@ -215,22 +215,22 @@ static bool is_default(const struct kodama_host *host, const struct host_device_
     return name[0] && strcmp(name, info->name) == 0;
 }
 
-uint64_t host_device_seen(struct kodama_host *host, const struct host_device_info *info)
+void host_device_seen(struct kodama_host *host, const struct host_device_info *info, uint64_t *id)
 {
+    *id = 0;
     mutex_lock(&host->mutex);
     void *devices = host->devices;
-    uint64_t id = 0;
+    uint64_t given = 0;
     if (grow(host, &devices, host->n_devices, sizeof *host->devices)) {
         host->devices = devices;
-        id = ++host->last_id;
+        *id = given = ++host->last_id;
         host->devices[host->n_devices++] =
-            (struct host_device){.id = id, .info = *info, .is_default = is_default(host, info)};
+            (struct host_device){.id = given, .info = *info, .is_default = is_default(host, info)};
     }
     mutex_unlock(&host->mutex);
-    if (!id) return 0;
+    if (!given) return;
     captures_relink(host);
-    host_event(host, KODAMA_HOST_DEVICE_ADDED, id);
-    return id;
+    host_event(host, KODAMA_HOST_DEVICE_ADDED, given);
 }
 
 void host_device_changed(struct kodama_host *host, uint64_t id, const struct host_device_info *info)

@@ -81,12 +81,12 @@ void registry_report(struct pw_node_entry *node)
             host_stream_changed(host, node->model_id, &node->stream);
             return;
         }
-        node->model_id = host_stream_seen(host, &node->stream);
+        host_stream_seen(host, &node->stream, &node->model_id);
         if (node->model_id && host->peaks) meter_open(node);
     } else if (node->model_id) {
         host_device_changed(host, node->model_id, &node->device);
     } else {
-        node->model_id = host_device_seen(host, &node->device);
+        host_device_seen(host, &node->device, &node->model_id);
     }
     /* Ports may have come before it was known who plays. */
     if (node->model_id) host_try_links(host);

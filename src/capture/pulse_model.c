@@ -201,9 +201,8 @@ static void input_seen(struct pulse *pulse, const pa_sink_input_info *info)
     input->volume = info->volume;
     if (is_new) {
         /* It is known here before the host hears of it, for that may link it at once. */
-        uint64_t id = host_stream_seen(pulse->host, &stream);
+        host_stream_seen(pulse->host, &stream, &input->id);
         input = input_at(pulse, info->index);
-        if (input) input->id = id;
     } else {
         uint64_t id = input->id;
         if (moved) pulse_capture_moved(pulse, id);
@@ -268,9 +267,7 @@ static void device_seen(struct pulse *pulse, const struct device_facts *facts)
         host_device_changed(pulse->host, device->id, &info);
         return;
     }
-    uint64_t id = host_device_seen(pulse->host, &info);
-    device = device_at(pulse, facts->kind, facts->index);
-    if (device) device->id = id;
+    host_device_seen(pulse->host, &info, &device->id);
     if (facts->kind == KODAMA_DEVICE_SPEAKERS) {
         host_try_links(pulse->host); /* streams that play to it */
         playbacks_open(pulse->host);
