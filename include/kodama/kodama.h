@@ -6,6 +6,7 @@
 #include <kodama/app.h>
 #include <kodama/clip.h>
 #include <kodama/detector.h>
+#include <kodama/detector_pool.h>
 #include <kodama/device.h>
 #include <kodama/format.h>
 #include <kodama/host.h>

@@ -2,6 +2,8 @@
 #ifndef BASE_WAITABLE_H
 #define BASE_WAITABLE_H
 
+#include <stdbool.h>
+
 #include <kodama/status.h>
 #include <kodama/waitable.h>
 
@@ -10,6 +12,16 @@
 #else
 #define WAITABLE_NONE ((struct kodama_waitable){.fd = -1})
 #endif
+
+/** Whether there is one. */
+static inline bool waitable_exists(struct kodama_waitable waitable)
+{
+#if defined(_WIN32)
+    return waitable.handle != NULL;
+#else
+    return waitable.fd >= 0;
+#endif
+}
 
 /** Create a waitable that is not signalled. KODAMA_OK or KODAMA_ERR_SYSTEM (then *waitable is
  * none). */

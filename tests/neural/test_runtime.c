@@ -118,13 +118,9 @@ static void what_is_not_the_library_is_refused_in_words(void **state)
     fclose(file);
     assert_int_equal(kodama_neural_probe(text, about, sizeof about), KODAMA_ERR_CORRUPT);
     assert_non_null(strstr(about, text));
-    char other[1100];
-    const char *build = getenv("KODAMA_BUILD");
-    snprintf(other, sizeof other, "%s/src/libkodama.so", build ? build : "build");
-    if (access(other, R_OK) == 0) {
-        assert_int_equal(kodama_neural_probe(other, about, sizeof about), KODAMA_ERR_CORRUPT);
-        assert_non_null(strstr(about, "OrtGetApiBase"));
-    }
+    /* One that is loaded already, so that closing it leaves nothing behind. */
+    assert_int_equal(kodama_neural_probe("libm.so.6", about, sizeof about), KODAMA_ERR_CORRUPT);
+    assert_non_null(strstr(about, "OrtGetApiBase"));
     assert_int_equal(kodama_neural_probe("/nowhere/lib.so", about, sizeof about),
                      KODAMA_ERR_NOT_FOUND);
     assert_int_equal(kodama_neural_probe("/tmp", about, sizeof about), KODAMA_ERR_NOT_FOUND);
