@@ -167,6 +167,7 @@ static void run_kodama(const struct stream_task *task, struct stream_result *res
             return;
         }
         count_one(&listeners[i], task, result);
+        kodama_stream_close(listeners[i].stream);
     }
 }
 
