@@ -189,7 +189,9 @@ int64_t source_write_gap(struct kodama_source *source, size_t n_frames, uint64_t
     kodama_ring_stats(source->ring, &stats);
     size_t n = n_frames;
     if (stats.n_lossless > 0 && room < n) n = (size_t)room;
-    if (n == 0) return n_frames == 0 ? KODAMA_ERR_ARGUMENT : KODAMA_ERR_FULL;
+    if (n_frames == 0) return KODAMA_ERR_ARGUMENT;
+    if (kodama_ring_is_closed(source->ring)) return KODAMA_ERR_CLOSED; /* nor is there room */
+    if (n == 0) return KODAMA_ERR_FULL;
     struct kodama_mark mark = {
         .position = position, .length = n, .time_ns = time_ns, .flags = KODAMA_MARK_GAP};
     int status = kodama_writer_mark(&source->writer, &mark);
