@@ -252,7 +252,8 @@ static int start_both(struct kodama_stream *stream, struct kodama_error *error)
 {
     clear_last_run(stream);
     int status = source_start(stream->source, stream->ring, on_source_end, stream, error);
-    if (status == KODAMA_ERR_CLOSED) {
+    bool stopped = status == KODAMA_ERR_CLOSED;
+    if (stopped) {
         status = error_set(error, KODAMA_ERR_STATE, "the stream was stopped meanwhile");
     }
     stream->source_running = status == KODAMA_OK;
@@ -266,7 +267,7 @@ static int start_both(struct kodama_stream *stream, struct kodama_error *error)
         return KODAMA_OK;
     }
     stop_source(stream);
-    stream_fail(stream, status, error);
+    if (!stopped) stream_fail(stream, status, error); /* to be stopped is no failure */
     stream_note(stream, &stream->source_done);
     stream_note(stream, &stream->dispatch_done);
     set_phase(stream, PHASE_STOPPED);
