@@ -116,19 +116,27 @@ static bool leads(const struct pulse_mix_input *input)
 static uint64_t ready_until(struct pulse_mix *mix)
 {
     uint64_t stall = (uint64_t)mix->rate_hz * PULSE_MIX_STALL_MS / 1000;
-    uint64_t newest = 0, until = UINT64_MAX, rest = mix->tick;
+    uint64_t join = (uint64_t)mix->rate_hz * PULSE_MIX_JOIN_MS / 1000;
+    uint64_t newest = mix->tick, until = UINT64_MAX, rest = mix->tick;
+    bool waits = false;
     for (struct pulse_mix_input *input = mix->inputs; input; input = input->next) {
         if (leads(input) && input->end > newest) newest = input->end;
         if (input->ended && input->n > 0 && input->end > rest) rest = input->end;
     }
     for (struct pulse_mix_input *input = mix->inputs; input; input = input->next) {
+        if (!input->placed && !input->ended && !input->late) {
+            input->late = newest - mix->tick > join;
+            waits = waits || !input->late;
+        }
         if (!leads(input)) continue;
         if (input->end + stall < newest && input->n == 0) {
             input->placed = false;
+            input->late = true;
         } else if (input->end < until) {
             until = input->end;
         }
     }
+    if (waits) return mix->tick;
     return until == UINT64_MAX ? rest : until;
 }
 
@@ -195,6 +203,7 @@ static void place(struct pulse_mix *mix, struct pulse_mix_input *input, uint64_t
         input->end = at > mix->tick ? at : mix->tick; /* what has gone on has gone on */
     }
     input->placed = true;
+    input->late = false;
 }
 
 /* Whether a block can go on as it is: it is all there is. */

@@ -4,9 +4,10 @@
  *
  * The first stream's count is the clock. One that joins is put where the monotonic clock says, and
  * stays there: frames that were heard in the same period of a sound card stay together. What has
- * arrived from all streams is added up and goes on; a stream that falls behind by more than
- * PULSE_MIX_STALL_MS is no longer waited for, and put in place anew when it goes on. No frame of
- * any stream is ever left out.
+ * arrived from all streams is added up and goes on. For the first frame of one that joins the
+ * others wait PULSE_MIX_JOIN_MS at most, so that its place is not taken. A stream that falls behind
+ * by more than PULSE_MIX_STALL_MS is no longer waited for, and put in place anew when it goes on.
+ * No frame of any stream is ever left out.
  */
 #ifndef CAPTURE_PULSE_MIX_H
 #define CAPTURE_PULSE_MIX_H
@@ -15,12 +16,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PULSE_MIX_STALL_MS = 500 };
+enum { PULSE_MIX_JOIN_MS = 100, PULSE_MIX_STALL_MS = 500 };
 
 /** One stream. */
 struct pulse_mix_input {
     struct pulse_mix_input *next;
     bool placed;           /* its frames have a place on the clock */
+    bool late;             /* it was waited for in vain; not again until it comes */
     bool ended;            /* nothing more will come; freed when all of it went on */
     uint64_t end;          /* tick after its newest frame */
     float *fifo;           /* frames that wait for other streams, the newest one at end - 1 */
