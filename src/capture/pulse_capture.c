@@ -22,7 +22,7 @@
 #include "capture/pulse.h"
 #include "capture/pulse_mix.h"
 
-enum { RATE_DEFAULT_HZ = 48000, CHANNELS_DEFAULT = 2, TIMINGS_PER_S = 1, BLOCK_SAMPLES = 8192 };
+enum { RATE_DEFAULT_HZ = 48000, CHANNELS_DEFAULT = 2, BLOCK_SAMPLES = 8192 };
 
 /* How much audio the server may collect before it sends it, ms. */
 static const unsigned fragment_ms[] = {
@@ -38,8 +38,7 @@ struct link {
     bool is_microphone;
     pa_stream *stream;
     struct pulse_mix_input *input;
-    uint64_t latency_ns;    /* of a microphone, before its frames arrive here */
-    uint64_t frames, timed; /* arrived; when the latency was asked for last */
+    pa_operation *question; /* when its first frames were heard; NULL: not asked */
 };
 
 struct pulse_capture {
@@ -128,13 +127,30 @@ static void emit(void *user, const float *frames, size_t n_frames, uint64_t cloc
     }
 }
 
+static uint64_t bytes_ns(const struct pulse_capture *state, uint64_t n_bytes)
+{
+    return (uint64_t)pa_bytes_to_usec(n_bytes, &state->spec) * 1000;
+}
+
+/*
+ * What arrives may have waited in the server, and a server that was held up sends much at once:
+ * when it arrived says little. So the server is asked how much is still with it.
+ */
 static void on_timing(pa_stream *stream, int success, void *user)
 {
     struct link *link = user;
-    pa_usec_t latency;
-    int negative = 0;
-    if (!success || pa_stream_get_latency(stream, &latency, &negative) < 0) return;
-    link->latency_ns = negative ? 0 : latency * 1000;
+    struct pulse_capture *state = link->state;
+    const pa_timing_info *timing = success ? pa_stream_get_timing_info(stream) : NULL;
+    pa_operation_unref(link->question);
+    link->question = NULL;
+    if (!link->input) return;
+    uint64_t age = 0;
+    if (timing && timing->write_index > timing->read_index) {
+        age = bytes_ns(state, (uint64_t)(timing->write_index - timing->read_index));
+    }
+    /* The sound card's own delay; of a monitor it would be that of the speakers. */
+    if (timing && link->is_microphone) age += (uint64_t)timing->source_usec * 1000;
+    pulse_mix_place(&state->mix, link->input, clock_now_ns() - age);
 }
 
 static void on_read(pa_stream *stream, size_t n_bytes, void *user)
@@ -143,6 +159,7 @@ static void on_read(pa_stream *stream, size_t n_bytes, void *user)
     struct pulse_capture *state = link->state;
     size_t frame_bytes = pa_frame_size(&state->spec);
     uint64_t now = clock_now_ns();
+    bool placed = true;
     (void)n_bytes;
     for (;;) {
         size_t waiting = pa_stream_readable_size(stream);
@@ -150,14 +167,12 @@ static void on_read(pa_stream *stream, size_t n_bytes, void *user)
         size_t n;
         if (waiting == 0 || waiting == (size_t)-1) break;
         if (pa_stream_peek(stream, &data, &n) < 0 || n == 0) break;
-        uint64_t age = pa_bytes_to_usec(waiting, &state->spec) * 1000 + link->latency_ns;
-        pulse_mix_push(&state->mix, link->input, data, n / frame_bytes, now - age);
-        link->frames += n / frame_bytes;
+        placed = pulse_mix_push(&state->mix, link->input, data, n / frame_bytes,
+                                now - bytes_ns(state, waiting));
         pa_stream_drop(stream);
     }
-    if (link->is_microphone && link->frames >= link->timed) {
-        link->timed = link->frames + state->spec.rate / TIMINGS_PER_S;
-        pulse_forget(pa_stream_update_timing_info(stream, on_timing, link));
+    if (!placed && !link->question) {
+        link->question = pa_stream_update_timing_info(stream, on_timing, link);
     }
 }
 
@@ -170,6 +185,11 @@ static void silence(struct link *link)
         pa_stream_set_read_callback(link->stream, NULL, NULL);
         pa_stream_set_state_callback(link->stream, NULL, NULL);
         pa_stream_disconnect(link->stream);
+        if (link->question) {
+            pa_operation_cancel(link->question);
+            pa_operation_unref(link->question);
+            link->question = NULL;
+        }
         pa_stream_unref(link->stream);
         link->stream = NULL;
     }

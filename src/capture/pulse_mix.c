@@ -165,6 +165,14 @@ static uint64_t time_of(const struct pulse_mix *mix, uint64_t tick)
                                 : mix->last_ns + frames_ns(mix, tick - mix->last_end);
 }
 
+/* Frames up to a tick have been heard until now. */
+static void note_newest(struct pulse_mix *mix, uint64_t end, uint64_t time_ns)
+{
+    if (end < mix->last_end) return;
+    mix->last_end = end;
+    mix->last_ns = time_ns;
+}
+
 static void flush(struct pulse_mix *mix)
 {
     uint64_t until = ready_until(mix);
@@ -180,13 +188,15 @@ static void flush(struct pulse_mix *mix)
     remove_ended(mix);
 }
 
-/* Give a stream its place: its next frame was heard at time_ns. */
-static void place(struct pulse_mix *mix, struct pulse_mix_input *input, uint64_t time_ns)
+void pulse_mix_place(struct pulse_mix *mix, struct pulse_mix_input *input, uint64_t time_ns)
 {
+    if (input->placed || input->ended) return;
     bool alone = true;
     for (struct pulse_mix_input *other = mix->inputs; other; other = other->next) {
-        if (other != input && (leads(other) || other->n > 0)) alone = false;
+        if (other != input && (leads(other) || (other->ended && other->n > 0))) alone = false;
     }
+    uint64_t waited = frames_ns(mix, input->n);
+    time_ns -= time_ns < waited ? time_ns : waited; /* of its first frame */
     if (alone) {
         /* Nobody to be in step with: a new clock. */
         mix->clock++;
@@ -202,8 +212,11 @@ static void place(struct pulse_mix *mix, struct pulse_mix_input *input, uint64_t
         at = at > behind ? at - behind : 0;
         input->end = at > mix->tick ? at : mix->tick; /* what has gone on has gone on */
     }
+    input->end += input->n;
+    note_newest(mix, input->end, time_ns + waited);
     input->placed = true;
     input->late = false;
+    flush(mix);
 }
 
 /* Whether a block can go on as it is: it is all there is. */
@@ -212,27 +225,30 @@ static bool is_alone(const struct pulse_mix *mix, const struct pulse_mix_input *
     return mix->inputs == input && !input->next && input->n == 0 && input->end == mix->tick;
 }
 
-void pulse_mix_push(struct pulse_mix *mix, struct pulse_mix_input *input, const float *frames,
+bool pulse_mix_push(struct pulse_mix *mix, struct pulse_mix_input *input, const float *frames,
                     size_t n_frames, uint64_t time_ns)
 {
-    if (n_frames == 0) return;
-    if (!input->placed) place(mix, input, time_ns);
-    uint64_t end = input->end + n_frames;
-    if (end >= mix->last_end) {
-        mix->last_end = end;
-        mix->last_ns = time_ns + frames_ns(mix, n_frames);
+    if (!input->placed) {
+        append(mix, input, frames, n_frames);
+        return false;
     }
+    if (n_frames == 0) return true;
+    uint64_t end = input->end + n_frames;
+    note_newest(mix, end, time_ns + frames_ns(mix, n_frames));
     if (frames && is_alone(mix, input)) {
         mix->emit(mix->user, frames, n_frames, mix->clock, mix->tick, time_ns);
         mix->tick = input->end = end;
-        return;
+        return true;
     }
     append(mix, input, frames, n_frames);
     flush(mix);
+    return true;
 }
 
 void pulse_mix_end(struct pulse_mix *mix, struct pulse_mix_input *input)
 {
+    /* Without a place, what it has kept goes on now. */
+    if (!input->placed && input->n > 0) pulse_mix_place(mix, input, mix->last_ns);
     input->ended = true;
     flush(mix);
 }

@@ -54,16 +54,21 @@ void pulse_mix_free(struct pulse_mix *mix);
 struct pulse_mix_input *pulse_mix_add(struct pulse_mix *mix);
 
 /**
- * Frames of a stream have arrived.
+ * Frames of a stream have arrived. While it has no place they are kept.
  *
  * @param mix       the mix
  * @param input     one of its streams
  * @param frames    NULL: silence
  * @param n_frames  how many
- * @param time_ns   monotonic time at which the first one was heard
+ * @param time_ns   monotonic time at which the first one was heard, as far as it is known
+ * @return false while it has no place: find out when its frames were heard, then pulse_mix_place()
  */
-void pulse_mix_push(struct pulse_mix *mix, struct pulse_mix_input *input, const float *frames,
+bool pulse_mix_push(struct pulse_mix *mix, struct pulse_mix_input *input, const float *frames,
                     size_t n_frames, uint64_t time_ns);
+
+/** Give a stream its place: the frame after the newest one that has arrived was heard, or will be,
+ * at time_ns. One that has a place keeps it. */
+void pulse_mix_place(struct pulse_mix *mix, struct pulse_mix_input *input, uint64_t time_ns);
 
 /** A stream has ended: what of it still waits goes on with the others. The input is not used any
  * more. */

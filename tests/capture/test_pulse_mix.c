@@ -56,7 +56,9 @@ static void push(struct pulse_mix *mix, struct pulse_mix_input *input, float uni
     float frames[4800];
     assert_in_range(n, 0, 4800);
     for (size_t i = 0; i < n; i++) frames[i] = unit * (float)(first + i + 1);
-    pulse_mix_push(mix, input, frames, n, time_ns);
+    if (!pulse_mix_push(mix, input, frames, n, time_ns)) {
+        pulse_mix_place(mix, input, time_ns + n / 48 * MS);
+    }
 }
 
 static void one_stream_goes_through_at_once(void **state)
@@ -68,7 +70,7 @@ static void one_stream_goes_through_at_once(void **state)
     for (size_t i = 0; i < 10; i++) push(&mix, input, 1, i * 480, 480, 1000 * MS + i * 10 * MS);
     assert_int_equal(heard->n, 4800);
     for (size_t i = 0; i < 4800; i++) assert_true(heard->frames[i] == (float)(i + 1));
-    pulse_mix_push(&mix, input, NULL, 100, 1100 * MS);
+    assert_true(pulse_mix_push(&mix, input, NULL, 100, 1100 * MS));
     assert_int_equal(heard->n, 4900);
     assert_true(heard->frames[4850] == 0.0F);
     pulse_mix_free(&mix);
@@ -145,6 +147,29 @@ static void a_stream_that_stalls_is_not_waited_for_and_loses_nothing(void **stat
     pulse_mix_free(&mix);
 }
 
+static void what_arrives_late_at_once_is_put_where_it_was_heard(void **state)
+{
+    struct heard *heard = *state;
+    struct pulse_mix mix;
+    assert_true(pulse_mix_init(&mix, RATE, 1, hear, heard));
+    struct pulse_mix_input *a = pulse_mix_add(&mix);
+    push(&mix, a, 1, 0, 480, 1000 * MS);
+    struct pulse_mix_input *b = pulse_mix_add(&mix);
+    float frames[480];
+    for (size_t i = 0; i < 480; i++) frames[i] = 0.5F;
+    for (size_t i = 1; i < 5; i++) push(&mix, a, 1, i * 480, 480, (1000 + i * 10) * MS);
+    assert_int_equal(heard->n, 480);
+    /* Three blocks come together; the newest of them ends now, with the newest of the other. */
+    for (size_t i = 0; i < 3; i++) {
+        assert_false(pulse_mix_push(&mix, b, frames, 480, 1050 * MS));
+    }
+    pulse_mix_place(&mix, b, 1050 * MS);
+    assert_int_equal(heard->n, 2400);
+    assert_true(heard->frames[959] == 960.0F && heard->frames[960] == 961.5F);
+    assert_true(heard->frames[2399] == 2400.5F);
+    pulse_mix_free(&mix);
+}
+
 static void one_that_never_comes_is_waited_for_once(void **state)
 {
     struct heard *heard = *state;
@@ -200,7 +225,11 @@ static void random_streams_lose_and_double_nothing(void **state)
             if (!inputs[i] || test_random_below(&random, 3) == 0) continue;
             size_t n = now - pushed[i];
             n = n < 1000 ? n : 1000;
-            pulse_mix_push(&mix, inputs[i], ones, n, pushed[i] / 48 * MS);
+            if (!pulse_mix_push(&mix, inputs[i], ones, n, pushed[i] / 48 * MS)) {
+                if (test_random_below(&random, 2) == 0) {
+                    pulse_mix_place(&mix, inputs[i], (pushed[i] + n) / 48 * MS);
+                }
+            }
             pushed[i] += n;
             total += n;
         }
@@ -224,6 +253,7 @@ int main(void)
         TEST(two_streams_are_added_up_where_time_puts_them),
         TEST(what_waits_of_an_ended_stream_is_heard),
         TEST(a_stream_that_stalls_is_not_waited_for_and_loses_nothing),
+        TEST(what_arrives_late_at_once_is_put_where_it_was_heard),
         TEST(one_that_never_comes_is_waited_for_once),
         TEST(after_nobody_was_there_it_is_another_clock),
         TEST(random_streams_lose_and_double_nothing),

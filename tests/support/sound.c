@@ -35,18 +35,26 @@ static int64_t find(const struct sound *sound, const float *frame)
     }
 }
 
-static void index_frames(struct sound *sound)
+static void index_frame(struct sound *sound, size_t frame)
 {
-    sound->n_slots = 1024;
-    while (sound->n_slots < sound->n_frames * 2) sound->n_slots *= 2;
-    sound->slots = calloc(sound->n_slots, sizeof *sound->slots);
-    assert_non_null(sound->slots);
-    for (size_t frame = 0; frame < sound->n_frames; frame++) {
-        const float *samples = sound->frames + frame * SOUND_CHANNELS;
-        assert_int_equal(find(sound, samples), -1); /* each is unique */
-        size_t i = slot_of(sound, key(samples));
-        while (sound->slots[i]) i = (i + 1) & (sound->n_slots - 1);
-        sound->slots[i] = (uint32_t)frame + 1;
+    size_t i = slot_of(sound, key(sound->frames + frame * SOUND_CHANNELS));
+    while (sound->slots[i]) i = (i + 1) & (sound->n_slots - 1);
+    sound->slots[i] = (uint32_t)frame + 1;
+}
+
+/* Frames one by one, each with noise that makes it another one than all before. */
+static void make_frames(struct sound *sound)
+{
+    struct test_random random = {.state = (uint64_t)(sound->frequency_hz * 1000)};
+    double step = 2 * PI * sound->frequency_hz / SOUND_RATE;
+    for (size_t i = 0; i < sound->n_frames; i++) {
+        float *frame = sound->frames + i * SOUND_CHANNELS;
+        do {
+            double left = 0.5 * sin(step * (double)i), right = 0.25 * sin(step * (double)i + 1);
+            frame[0] = (float)left + 3e-4F * test_random_float(&random);
+            frame[1] = (float)right + 3e-4F * test_random_float(&random);
+        } while (find(sound, frame) >= 0);
+        index_frame(sound, i);
     }
 }
 
@@ -58,14 +66,11 @@ struct sound *sound_make(double frequency_hz, double seconds)
     sound->n_frames = (size_t)(seconds * SOUND_RATE);
     sound->frames = malloc(sound->n_frames * SOUND_CHANNELS * sizeof(float));
     assert_non_null(sound->frames);
-    struct test_random random = {.state = (uint64_t)(frequency_hz * 1000)};
-    double step = 2 * PI * frequency_hz / SOUND_RATE;
-    for (size_t i = 0; i < sound->n_frames; i++) {
-        float *frame = sound->frames + i * SOUND_CHANNELS;
-        frame[0] = (float)(0.5 * sin(step * (double)i)) + 3e-4F * test_random_float(&random);
-        frame[1] = (float)(0.25 * sin(step * (double)i + 1)) + 3e-4F * test_random_float(&random);
-    }
-    index_frames(sound);
+    sound->n_slots = 1024;
+    while (sound->n_slots < sound->n_frames * 2) sound->n_slots *= 2;
+    sound->slots = calloc(sound->n_slots, sizeof *sound->slots);
+    assert_non_null(sound->slots);
+    make_frames(sound);
     snprintf(sound->path, sizeof sound->path, "%s", test_scratch(".wav"));
     SF_INFO info = {.samplerate = SOUND_RATE,
                     .channels = SOUND_CHANNELS,
