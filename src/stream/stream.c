@@ -81,6 +81,9 @@ static double ring_frames(const struct kodama_stream *stream,
     return frames < 2.0 * chunk ? 2.0 * chunk : frames;
 }
 
+/* As many as a ring may have: of more than 2.9 hours the oldest are not kept. */
+#define MARKS_MOST (1U << 20)
+
 static int prepare(struct kodama_stream *stream, const struct kodama_stream_config *config,
                    struct kodama_error *error)
 {
@@ -88,6 +91,11 @@ static int prepare(struct kodama_stream *stream, const struct kodama_stream_conf
     struct kodama_ring_config ring = KODAMA_RING_CONFIG_INIT;
     ring.format = source->format;
     ring.capacity_frames = (uint64_t)ring_frames(stream, config);
+    /* A live source marks the time every 10 ms and each period of a gap: as long as the frames. */
+    if (source->live) {
+        uint64_t n_marks = 1024 + ring.capacity_frames / (source->format.rate_hz / 200);
+        ring.n_marks = n_marks < MARKS_MOST ? (uint32_t)n_marks : MARKS_MOST;
+    }
     ring.live = source->live;
     ring.prefault = source->live;
     int status = kodama_ring_create(&stream->ring, &ring, error);

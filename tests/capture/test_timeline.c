@@ -239,7 +239,8 @@ static void silence_is_a_gap_only_while_nobody_is_there(void **state)
     finish(device);
 }
 
-static void without_a_device_silence_comes_in_periods_and_frames_find_their_place_after(void **state)
+static void without_a_device_silence_comes_in_periods_and_frames_find_their_place_after(
+    void **state)
 {
     (void)state;
     struct device *device = start(RATE);
