@@ -230,6 +230,7 @@ void host_device_seen(struct kodama_host *host, const struct host_device_info *i
     mutex_unlock(&host->mutex);
     if (!given) return;
     captures_relink(host);
+    if (host->connected) playbacks_open(host); /* one may have waited for it */
     host_event(host, KODAMA_HOST_DEVICE_ADDED, given);
 }
 

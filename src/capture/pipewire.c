@@ -264,4 +264,5 @@ const struct host_ops host_pipewire_ops = {
     .capture_close = pipewire_capture_close,
     .capture_link = pipewire_capture_link,
     .capture_unlink = pipewire_capture_unlink,
+    .playback = &pipewire_playback_ops,
 };

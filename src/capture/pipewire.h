@@ -151,4 +151,7 @@ void pipewire_capture_unlink(struct capture *capture, uint64_t id);
 void meter_open(struct pw_node_entry *node);
 void meters_link(struct pipewire *pipewire);
 
+/* pipewire_playback.c */
+extern const struct playback_ops pipewire_playback_ops;
+
 #endif

@@ -53,40 +53,26 @@ struct pulse_capture {
 
 /* ------------------------------------------------------------------------- format */
 
-/* The device that will be heard, as far as that is known. */
-static const struct pulse_device *likely_device(struct pulse *pulse, const struct capture *capture)
-{
-    enum kodama_device_kind kind =
-        capture->source->ops == &source_mic_ops ? KODAMA_DEVICE_MICROPHONE : KODAMA_DEVICE_SPEAKERS;
-    const struct pulse_device *part = NULL;
-    for (size_t i = 0; i < pulse->n_devices; i++) {
-        const struct pulse_device *device = &pulse->devices[i];
-        struct host_device known;
-        if (device->kind != kind || !host_find_device(pulse->host, device->id, &known)) continue;
-        if (!capture->device) {
-            if (known.is_default) return device;
-        } else if (strcmp(known.info.name, capture->device) == 0 ||
-                   strcmp(known.info.description, capture->device) == 0) {
-            return device;
-        } else if (!part && (host_text_contains(known.info.name, capture->device) ||
-                             host_text_contains(known.info.description, capture->device))) {
-            part = device;
-        }
-    }
-    return part;
-}
-
 void pulse_capture_format(struct capture *capture)
 {
     struct kodama_format *format = &capture->source->format;
-    struct pulse *pulse = capture->host->state;
-    const struct pulse_device *device = likely_device(pulse, capture);
-    bool is_mic = capture->source->ops == &source_mic_ops;
+    struct host_device device = {0};
+    bool known = capture_device(capture, &device);
+    const struct pulse *pulse = capture->host->state;
+    for (size_t i = 0; i < pulse->n_devices && !known; i++) {
+        /* An application: most likely it plays to the default sink. */
+        struct host_device sink;
+        if (!host_find_device(pulse->host, pulse->devices[i].id, &sink)) continue;
+        if (sink.info.kind == KODAMA_DEVICE_SPEAKERS && sink.is_default) device = sink;
+    }
     if (format->sample == 0) format->sample = KODAMA_SAMPLE_F32;
-    if (format->rate_hz == 0) format->rate_hz = device ? device->spec.rate : RATE_DEFAULT_HZ;
-    if (format->channels == 0) {
-        format->channels = is_mic && device ? device->spec.channels : CHANNELS_DEFAULT;
-        if (format->channels > KODAMA_CHANNELS_MAX) format->channels = KODAMA_CHANNELS_MAX;
+    if (format->rate_hz == 0) format->rate_hz = device.info.format.rate_hz;
+    if (format->rate_hz == 0) format->rate_hz = RATE_DEFAULT_HZ;
+    if (format->channels != 0) return;
+    format->channels = CHANNELS_DEFAULT;
+    if (known && capture->source->ops == &source_mic_ops) {
+        uint32_t channels = device.info.format.channels;
+        if (channels >= 1 && channels <= KODAMA_CHANNELS_MAX) format->channels = channels;
     }
 }
 

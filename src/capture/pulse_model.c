@@ -59,36 +59,20 @@ static struct pulse_client *client_at(struct pulse *pulse, uint32_t index)
     return NULL;
 }
 
-/*
- * The host asks for an object that it was just told of before it has said the object's number: then
- * the one without a number is meant. There is never more than one.
- */
 struct pulse_input *pulse_find_input(struct pulse *pulse, uint64_t id)
 {
-    struct pulse_input *unnamed = NULL;
     for (size_t i = 0; i < pulse->n_inputs; i++) {
         if (pulse->inputs[i].id == id) return &pulse->inputs[i];
-        if (pulse->inputs[i].id == 0) unnamed = &pulse->inputs[i];
     }
-    for (size_t i = 0; unnamed && i < pulse->n_devices; i++) {
-        if (pulse->devices[i].id == id) return NULL;
-    }
-    if (unnamed) unnamed->id = id;
-    return unnamed;
+    return NULL;
 }
 
 struct pulse_device *pulse_find_device(struct pulse *pulse, uint64_t id)
 {
-    struct pulse_device *unnamed = NULL;
     for (size_t i = 0; i < pulse->n_devices; i++) {
         if (pulse->devices[i].id == id) return &pulse->devices[i];
-        if (pulse->devices[i].id == 0) unnamed = &pulse->devices[i];
     }
-    for (size_t i = 0; unnamed && i < pulse->n_inputs; i++) {
-        if (pulse->inputs[i].id == id) return NULL;
-    }
-    if (unnamed) unnamed->id = id;
-    return unnamed;
+    return NULL;
 }
 
 struct pulse_device *pulse_find_sink(struct pulse *pulse, uint32_t index)
@@ -270,7 +254,6 @@ static void device_seen(struct pulse *pulse, const struct device_facts *facts)
     host_device_seen(pulse->host, &info, &device->id);
     if (facts->kind == KODAMA_DEVICE_SPEAKERS) {
         host_try_links(pulse->host); /* streams that play to it */
-        playbacks_open(pulse->host);
     }
 }
 
