@@ -3,6 +3,7 @@
 #include "support/support.h"
 
 #include <sndfile.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,7 +69,9 @@ static void wrong_configuration_is_told(void **state)
     assert_int_equal(kodama_sink_open(&sink, "cellar", &config, &error), KODAMA_ERR_NOT_FOUND);
     assert_non_null(strstr(error.message, "speakers, mic, file"));
     assert_int_equal(kodama_sink_open(&sink, "file", &config, &error), KODAMA_ERR_ARGUMENT);
-    config.path = "/nonexistent/a.wav";
+    char path[200];
+    snprintf(path, sizeof path, "%s-none/a.wav", test_scratch(".wav"));
+    config.path = path;
     assert_int_equal(kodama_sink_open(&sink, "file", &config, &error), KODAMA_ERR_NOT_FOUND);
     config.ring_seconds = -1;
     assert_int_equal(kodama_sink_open(&sink, "file", &config, &error), KODAMA_ERR_ARGUMENT);
