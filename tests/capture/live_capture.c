@@ -143,8 +143,10 @@ static void what_is_missing_of_an_onset_is_a_gap(void **state)
     program_end(player);
     struct sound_report report = assert_sound(&live, low, 0.5);
     /* PulseAudio tells of a stream when it plays already; more than a moment is not lost. */
-    assert_in_range(report.first_from, 0, LIVE_RATE / 2);
-    assert_int_equal(live_untold_silence(&live, 0, (size_t)report.first_at), 0);
+    assert_in_range(report.first_from, 0, strcmp(backend, "pulse") == 0 ? LIVE_RATE / 2 : 0);
+    /* PipeWire has the application play silence while it fills its buffers: nothing is missing. */
+    size_t cycle = options.kind == DAEMON_PIPEWIRE ? options.quantum : 0;
+    assert_in_range(live_untold_silence(&live, 0, (size_t)report.first_at), 0, 2 * cycle);
     live_free(&live);
 }
 
