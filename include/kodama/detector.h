@@ -20,7 +20,7 @@ struct kodama_detector;
 struct kodama_detector_config {
     size_t size;      /**< sizeof this struct, set by KODAMA_DETECTOR_CONFIG_INIT */
     const char *name; /**< NULL: the default; kodama_detector_name() lists them */
-    uint32_t rate_hz; /**< 16000, or 8000 for those that can ("silero") */
+    uint32_t rate_hz; /**< 16000, or 8000 for those that can ("silero", "webrtc") */
 
     /* For detectors that run a trained model; the others do not look at these. */
     const char *model;    /**< file of the model; NULL: the usual places, see docs/detectors.md */
@@ -37,7 +37,7 @@ struct kodama_detector_config {
  * Open a detector by name, with everything else at its default.
  *
  * @param[out] detector  owned by the caller; NULL on error
- * @param name           "builtin", "silero"; NULL: the default
+ * @param name           "builtin", "silero", "webrtc"; NULL: the default
  * @param rate_hz        16000, or 8000 for those that can
  * @param[out] error     may be NULL
  * @return as kodama_detector_open_with()

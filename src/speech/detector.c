@@ -10,6 +10,7 @@
 static const struct detector_ops *const detectors[] = {
     &detector_builtin,
     &detector_silero,
+    &detector_webrtc,
     NULL,
 };
 
