@@ -84,6 +84,14 @@ static void keep(struct events *events, struct kodama_stream_event *event)
     mutex_unlock(&events->lock);
 }
 
+/* A warning where frames or calls are missing; what may still end well is only said. */
+static enum kodama_log_level log_level(const struct kodama_stream_event *event)
+{
+    if (event->kind == KODAMA_STREAM_ENDED || event->over) return KODAMA_LOG_DEBUG;
+    bool late = event->kind == KODAMA_STREAM_QUEUE || event->kind == KODAMA_STREAM_LAG;
+    return late ? KODAMA_LOG_INFO : KODAMA_LOG_WARNING;
+}
+
 void events_tell(struct kodama_stream *stream, struct kodama_stream_event *event,
                  const char *format, ...)
 {
@@ -93,8 +101,7 @@ void events_tell(struct kodama_stream *stream, struct kodama_stream_event *event
     va_end(arguments);
     event->time_ns = clock_now_ns();
     keep(&stream->events, event);
-    bool trouble = event->kind != KODAMA_STREAM_ENDED && !event->over;
-    log_write(stream->log, trouble ? KODAMA_LOG_WARNING : KODAMA_LOG_DEBUG, "%s", event->text);
+    log_write(stream->log, log_level(event), "%s", event->text);
     if (stream->on_event && !atomic_load(&stream->abandoned)) {
         stream->on_event(stream->event_user, event);
     }
