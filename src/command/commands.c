@@ -16,6 +16,11 @@ const struct option_entry common_options[] = {
 const struct section environment_sections[] = {
     {"NO_COLOR", "When set and not empty, captions on a terminal have no colours and no bright or "
                  "dim text."},
+    {"KODAMA_ONNXRUNTIME",
+     "Library that runs trained models (libonnxruntime.so.1), or its folder; the "
+     "usual places are not looked at then."},
+    {"KODAMA_SILERO_MODEL",
+     "File of the model for the detector silero, when --model is not given."},
     {"TERM", "With `dumb`, nothing is redrawn in place: only finished lines are printed."},
     {NULL, NULL},
 };

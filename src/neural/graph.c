@@ -248,16 +248,17 @@ static bool same(const struct graph *a, const struct graph *b)
            same_text(a->provider, b->provider);
 }
 
-/* One that is not loaded yet, with what it is shared by. */
-static int prepare(struct graph **prepared, const struct graph_config *config,
-                   struct kodama_error *error)
+/* One that is not loaded yet, with what it is shared by; NULL: `status` says why. */
+static struct graph *prepare(const struct graph_config *config, struct kodama_error *error,
+                             int *status)
 {
     struct stat info;
     int file = open(config->path, O_RDONLY | O_CLOEXEC);
     if (file < 0 || fstat(file, &info) != 0) {
         int number = errno;
         if (file >= 0) close(file);
-        return error_set_file(error, "read the model", config->path, number, "");
+        *status = error_set_file(error, "read the model", config->path, number, "");
+        return NULL;
     }
     close(file);
     struct graph *g = memory_array(1, sizeof *g);
@@ -274,10 +275,10 @@ static int prepare(struct graph **prepared, const struct graph_config *config,
     }
     if (!g || !g->path || !g->provider || (config->library && !g->library)) {
         if (g) destroy(g);
-        return error_set(error, KODAMA_ERR_MEMORY, "out of memory");
+        *status = error_set(error, KODAMA_ERR_MEMORY, "out of memory");
+        return NULL;
     }
-    *prepared = g;
-    return KODAMA_OK;
+    return g;
 }
 
 /* One less; the lock is held, and let go. */
@@ -311,9 +312,9 @@ static struct graph *join(const struct graph *wanted)
 int graph_open(struct graph **graph, const struct graph_config *config, struct kodama_error *error)
 {
     *graph = NULL;
-    struct graph *mine = NULL;
-    int status = prepare(&mine, config, error);
-    if (status < 0) return status;
+    int status = KODAMA_OK;
+    struct graph *mine = prepare(config, error, &status);
+    if (!mine) return status;
     mutex_lock(&lock);
     struct graph *shared = join(mine);
     if (!shared) {

@@ -5,8 +5,9 @@
  * of threads gives the same one, counted. It is immutable; any thread may run it at any time.
  *
  * A binding is one user's set of tensors, each bound to memory once, so that a run allocates
- * nothing here. (The library keeps an arena for what is between; it allocates a few hundred bytes
- * of bookkeeping for each run from malloc.) A binding is used by one thread at a time.
+ * nothing here. (Inside, the library keeps an arena for what is between, and takes bookkeeping from
+ * malloc for each run: 307 pieces, 19 KB, for Silero's model; no option avoids it.) A binding is
+ * used by one thread at a time.
  *
  * The list of shared graphs is state of the process, guarded by one lock that is not held while a
  * model is loaded; others who want the same model meanwhile wait for it.

@@ -65,9 +65,10 @@ static bool ask_level(struct search *search, const OrtApiBase *base, const char 
     const char *version = base->GetVersionString();
     snprintf(r->version, sizeof r->version, "%s", version ? version : "?");
     /* Release 1.N has the levels up to N. Asking for more would make it print. */
-    unsigned major = 0, minor = 0;
-    int n = sscanf(r->version, "%u.%u", &major, &minor);
-    unsigned most = n == 2 && major == 1 && minor < ORT_API_VERSION ? minor : ORT_API_VERSION;
+    char *end = r->version;
+    unsigned long major = strtoul(r->version, &end, 10);
+    unsigned long minor = *end == '.' ? strtoul(end + 1, NULL, 10) : ORT_API_VERSION;
+    unsigned most = major == 1 && minor < ORT_API_VERSION ? (unsigned)minor : ORT_API_VERSION;
     r->api = NULL;
     for (r->level = most; r->level >= RUNTIME_LEVEL_LEAST && !r->api; r->level--)
         r->api = base->GetApi(r->level);

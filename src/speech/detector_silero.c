@@ -132,7 +132,7 @@ static int choose_context(struct silero *s, struct kodama_error *error)
     int64_t fixed = input->n_dims == 2 ? input->dims[1] : -1;
     if (input->n_dims != 2) return not_silero(s, error);
     s->n_context = usual;
-    if (fixed == -1 || fixed == (int64_t)(s->detector.window + usual)) return KODAMA_OK;
+    if (fixed == -1 || fixed == (int64_t)s->detector.window + usual) return KODAMA_OK;
     if (fixed == (int64_t)s->detector.window) {
         s->n_context = 0;
         return KODAMA_OK;
@@ -165,7 +165,7 @@ static int bind_states(struct silero *s, struct kodama_error *error)
 
 static int bind(struct silero *s, struct kodama_error *error)
 {
-    struct tensor_shape input = {2, {1, (int64_t)(s->n_context + s->detector.window)}};
+    struct tensor_shape input = {2, {1, (int64_t)s->n_context + s->detector.window}};
     struct tensor_shape output = closed(graph_find_output(s->graph, "output"));
     if (tensor_elements(&output) != 1) return not_silero(s, error);
     int status = binding_open(&s->binding, s->graph, error);
