@@ -7,7 +7,7 @@
  * too, which is why the result is a function of the samples and the configuration, and the same to
  * the bit with any number of threads and however the samples were cut into blocks. It is not the
  * same as that of a segmenter which remembers everything: of silero's windows one in 160 to 350 was
- * judged otherwise, of builtin's one in 2,000 (docs/detectors.md). With chunk_ms = 0 it is the
+ * judged otherwise, of builtin's next to none (docs/detectors.md). With chunk_ms = 0 it is the
  * same; then there is one thread.
  *
  * Memory is bounded: two chunks and one for each thread, 4.5 MB each with the defaults, are what is
