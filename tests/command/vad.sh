@@ -25,11 +25,41 @@ assert length[1] > length[0], length
 ' "$scratch/unpadded" "$scratch/out"
 "$KODAMA" vad --json - < "$speech" > "$scratch/out"
 check "standard input is judged alike" cmp -s "$scratch/out" "$scratch/unpadded"
+"$PYTHON" -c '
+import sys, wave
+with wave.open(sys.argv[2], "wb") as whole:
+    part = wave.open(sys.argv[1])
+    whole.setparams(part.getparams())
+    frames = part.readframes(part.getnframes())
+    for _ in range(200 * 16000 // part.getnframes()):
+        whole.writeframes(frames)
+' "$speech" "$scratch/minutes.wav" # more than three chunks
 for form in --json --rttm --audacity --csv --probabilities; do
-    "$KODAMA" vad "$form" --threads 1 "$speech" "$longer" > "$scratch/one" 2> "$scratch/err"
-    "$KODAMA" vad "$form" --threads 3 "$speech" "$longer" > "$scratch/out" 2>> "$scratch/err"
+    "$KODAMA" vad "$form" --threads 1 "$scratch/minutes.wav" > "$scratch/one" 2> "$scratch/err"
+    "$KODAMA" vad "$form" --threads 3 "$scratch/minutes.wav" > "$scratch/out" 2>> "$scratch/err"
     check "$form does not depend on threads" cmp "$scratch/out" "$scratch/one"
 done
+check "it is long enough to tell" [ "$(wc -l < "$scratch/one")" -gt 19000 ]
+"$KODAMA" vad --probabilities - < "$scratch/minutes.wav" > "$scratch/out" 2> "$scratch/err"
+check "nor on being a pipe" cmp "$scratch/out" "$scratch/one"
+
+# A pipe that stays open: what is over is printed although more may come.
+mkfifo "$scratch/pipe"
+"$KODAMA" vad --csv --sample s16 - < "$scratch/pipe" > "$scratch/out" 2> "$scratch/err" &
+listener=$!
+exec 3> "$scratch/pipe"
+tail -q -c +45 "$speech" "$longer" >&3
+waited=0
+while [ "$(wc -l < "$scratch/out")" -lt 2 ] && [ $waited -lt 600 ]; do
+    sleep 0.1
+    waited=$((waited + 1))
+done
+check "a pipe is judged as it comes" [ "$(wc -l < "$scratch/out")" -ge 2 ]
+exec 3>&-
+code=0
+wait $listener || code=$?
+check "and ends when the pipe does" ended 0
+
 run vad --rttm "$speech"
 check "rttm has ten fields and as many lines as segments" "$PYTHON" -c '
 import json, sys
