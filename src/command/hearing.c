@@ -8,6 +8,8 @@
 #include "command/screen.h"
 
 enum { WRITE_WAIT_NS = 100000000 };
+/* So long may the decoders of a live input be behind before some of it is lost. */
+static const double live_history_s = 30.0;
 
 static void measure_level(struct hearing *hearing, const struct kodama_chunk *chunk)
 {
@@ -76,6 +78,7 @@ int hearing_open(struct hearing *hearing, struct kodama_source *source, struct k
     stream.on_chunk = on_chunk;
     stream.user = hearing;
     stream.log = log;
+    if (kodama_source_is_live(source)) stream.ring_seconds = live_history_s;
     int status = metered ? open_meter(hearing, config->format, error) : KODAMA_OK;
     if (status == KODAMA_OK) {
         status = kodama_recognizer_open(&hearing->recognizer, model, config, error);

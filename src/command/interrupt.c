@@ -15,10 +15,10 @@ static struct {
     sigset_t taken, before;
     int wake[2];
     bool open;
-    bool takes_pause; /* set before the thread is started */
+    bool takes_orders; /* set before the thread is started */
     _Atomic bool armed, closing;
     _Atomic int signal;
-    _Atomic unsigned pauses;
+    _Atomic unsigned pauses, saves;
     void (*restore)(void *user, bool for_good);
     void *user;
 } interrupts;
@@ -55,7 +55,10 @@ static void *take_signals(void *unused)
         } else if (number == SIGUSR1) {
             atomic_fetch_add(&interrupts.pauses, 1);
             wake_loop();
-        } else if (number != SIGWINCH && number != SIGUSR2) {
+        } else if (number == SIGUSR2) {
+            atomic_fetch_add(&interrupts.saves, 1);
+            wake_loop();
+        } else if (number != SIGWINCH) {
             bool first = atomic_load(&interrupts.signal) == 0;
             if (!first || !atomic_load(&interrupts.armed)) end_now(number);
             atomic_store(&interrupts.signal, number);
@@ -81,7 +84,7 @@ static void choose_signals(sigset_t *set)
         sigaddset(set, numbers[i]);
     }
     sigaddset(set, SIGUSR2); /* ends the thread */
-    if (interrupts.takes_pause) sigaddset(set, SIGUSR1);
+    if (interrupts.takes_orders) sigaddset(set, SIGUSR1);
 }
 
 bool interrupt_open(void (*restore)(void *user, bool for_good), void *user)
@@ -106,14 +109,19 @@ bool interrupt_open(void (*restore)(void *user, bool for_good), void *user)
     return true;
 }
 
-void interrupt_take_pause(void)
+void interrupt_take_orders(void)
 {
-    interrupts.takes_pause = true;
+    interrupts.takes_orders = true;
 }
 
 unsigned interrupt_pauses(void)
 {
     return atomic_load(&interrupts.pauses);
+}
+
+unsigned interrupt_saves(void)
+{
+    return atomic_load(&interrupts.saves);
 }
 
 void interrupt_close(void)

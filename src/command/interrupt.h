@@ -17,11 +17,12 @@
  */
 bool interrupt_open(void (*restore)(void *user, bool for_good), void *user);
 
-/** Call it before interrupt_open(): SIGUSR1 is taken, too, and counted. */
-void interrupt_take_pause(void);
+/** Call it before interrupt_open(): SIGUSR1 (pause) and SIGUSR2 (save) are counted. */
+void interrupt_take_orders(void);
 
-/** How many SIGUSR1 came. */
+/** How many SIGUSR1 and SIGUSR2 came. */
 unsigned interrupt_pauses(void);
+unsigned interrupt_saves(void);
 
 /** Signals act as usual again. */
 void interrupt_close(void);

@@ -387,13 +387,20 @@ static int start(struct listen *listen)
     return EXIT_FAILED;
 }
 
+static int open_input(struct listen *listen, struct kodama_source **source)
+{
+    const struct capture_options *capture = &listen->options->capture;
+    if (capture_is_chosen(capture)) return capture_open(source, "listen", capture, &listen->log);
+    return input_open(source, listen->invocation, &listen->options->input, listen->paced,
+                      &listen->log);
+}
+
 static int open_all(struct listen *listen)
 {
     struct kodama_source *source;
     int code = check_saved(listen);
     if (code != EXIT_DONE) return code;
-    code = input_open(&source, listen->invocation, &listen->options->input, listen->paced,
-                      &listen->log);
+    code = open_input(listen, &source);
     if (code != EXIT_DONE) return code;
     code = open_model(listen);
     if (code != EXIT_DONE) {
@@ -415,8 +422,10 @@ static int exit_code(const struct listen *listen)
 int listen_run(const struct invocation *invocation)
 {
     const struct listen_options *options = invocation->options;
+    int checked = capture_check(invocation->command, &options->capture, invocation->n_operands);
+    if (checked != EXIT_DONE) return checked;
     struct listen listen = {.invocation = invocation, .options = options, .awaited_s = -1};
-    listen.paced = !options->fast;
+    listen.paced = !options->fast || capture_is_chosen(&options->capture);
     listen.log = (struct kodama_log){
         .write = log_line,
         .user = &listen,

@@ -2,11 +2,13 @@
 #ifndef COMMAND_LISTEN_H
 #define COMMAND_LISTEN_H
 
+#include "command/capture.h"
 #include "command/command.h"
 #include "command/input.h"
 
 struct listen_options {
     struct input_options input;
+    struct capture_options capture;
     const char *format;
     const char *save;
     const char *engine;

@@ -95,6 +95,7 @@ static const struct option_entry listen_table[] = {
      .least = 50,
      .most = 10000,
      .offset = offsetof(struct listen_options, silence_ms)},
+    CAPTURE_OPTION_ENTRIES(struct listen_options),
     INPUT_OPTION_ENTRIES(struct listen_options),
     {0},
 };
@@ -120,6 +121,7 @@ static const struct section listen_sections[] = {
      "no "
      "token: a local run has nothing to resume. The reason is stopped (the input has ended), "
      "interrupted or failed. A file saved as json has no partials."},
+    {capture_section_title, capture_section_text},
     {"Interrupting",
      "The first Ctrl-C, or SIGTERM, ends listening: what was heard is still recognised, printed "
      "and "
@@ -134,7 +136,8 @@ static const struct example listen_examples[] = {
     {"kodama listen --save talk.vtt part1.wav part2.wav",
      "Watch two recordings in a row and keep the transcript"},
     {"sox talk.mp3 -t wav - | kodama listen -", "Caption what another program plays"},
-    {"arecord -t raw -f S16_LE -r 16000 | kodama listen --rate 16000 -", "Caption the microphone"},
+    {"kodama listen --app firefox", "Caption an application"},
+    {"kodama listen --mic --app zoom", "Caption both sides of a call"},
     {"kodama listen --format json talk.wav | jq -r 'select(.type == \"final\").text'",
      "Use captions in a script"},
     {NULL, NULL},
@@ -154,12 +157,12 @@ static const struct exit_entry listen_exits[] = {
 const struct command command_listen = {
     .name = "listen",
     .summary = "live captions of speech",
-    .description =
-        "Hears a recording or standard input and writes what is said, while it is said. Files are "
-        "paced in real time, as if they were live, unless --fast is given.",
-    .operand = input_operand,
+    .description = "Hears a recording, standard input, applications, a microphone or everything "
+                   "that plays, and writes what is said, while it is said. Files are "
+                   "paced in real time, as if they were live, unless --fast is given.",
+    .operand = "[FILE...|-]",
     .operand_help = input_operand_help,
-    .operands_least = 1,
+    .operands_least = 0,
     .operands_most = 10000,
     .options = listen_table,
     .options_bytes = sizeof(struct listen_options),

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "command/interrupt.h"
+#include "command/keys.h"
 #include "command/output.h"
 
 /* What is shorter needs no bar. */
@@ -26,13 +27,13 @@ double progress_now_s(void)
 
 void progress_open(struct progress *progress, const char *command, bool wanted, bool printing)
 {
-    *progress = (struct progress){.command = command, .open = true};
+    *progress = (struct progress){.screen.fd = -1, .command = command, .open = true};
     bool between = printing && isatty(STDOUT_FILENO);
     bool bar = screen_open(&progress->screen, between ? -1 : STDERR_FILENO);
     progress->screen.transient = true;
     progress->lines = !bar && !between && wanted;
     progress->signals =
-        interrupt_descriptor() < 0 && interrupt_open(screen_restore, &progress->screen);
+        interrupt_descriptor() < 0 && interrupt_open(keys_restore, &progress->screen);
     progress_begin(progress, NULL);
 }
 

@@ -5,11 +5,8 @@
 #include <inttypes.h>
 #include <math.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <kodama/meter.h>
@@ -17,12 +14,14 @@
 #include "command/input.h"
 #include "command/interrupt.h"
 #include "command/json.h"
+#include "command/levels_text.h"
 #include "command/output.h"
+#include "command/past.h"
 #include "command/progress.h"
 #include "command/taking.h"
 
 /* How often the meter and the clock of the status line move on. */
-enum { TICK_MS = 100, NAMES_MAX = 1000 };
+enum { TICK_MS = 100 };
 static const char extension_default[] = "wav";
 
 struct record {
@@ -48,21 +47,6 @@ static double seconds(const struct record *record, uint64_t n_frames)
 
 /* --------------------------------------------------------------- while it runs */
 
-static void add_levels(struct record *record, struct text *status)
-{
-    struct kodama_levels levels;
-    if (!record->meter || kodama_meter_read(record->meter, &levels) < 0) return;
-    screen_meter(&record->progress.screen, screen_level(levels.all.rms_db), !record->paused);
-    if (isfinite(levels.all.peak_db)) {
-        text_printf(status, "  peak %5.1f  rms %5.1f dBFS", levels.all.peak_db, levels.all.rms_db);
-    } else {
-        text_add(status, "  peak  -inf  rms  -inf dBFS");
-    }
-    if (levels.all.clipped_total > 0) {
-        text_printf(status, "  %" PRIu64 " clipped", levels.all.clipped_total);
-    }
-}
-
 static void tick(struct record *record)
 {
     if (!progress_is_shown(&record->progress)) return;
@@ -77,7 +61,7 @@ static void tick(struct record *record)
     char at[16], of[16];
     text_add(&status, screen_time(position_s, at));
     if (record->length_s > 0) text_printf(&status, " of %s", screen_time(record->length_s, of));
-    add_levels(record, &status);
+    levels_text(&status, record->meter, &record->progress.screen, !record->paused);
     text_add(&status, "  ");
     text_add_size(&status, taken.bytes);
     if (taken.lost_frames + taken.gap_frames > 0) {
@@ -237,12 +221,10 @@ static int choose_names(struct record *record)
 {
     const struct option_list *inputs = &record->options->inputs;
     record->n_names = inputs->n + record->invocation->n_operands;
-    if (record->n_names == 0) {
-        complain("record", "there is nothing to record; name a file, or for example: "
-                           "kodama record --input tone -d 2");
-        return EXIT_USAGE;
-    }
-    record->names = calloc(record->n_names, sizeof *record->names);
+    int code =
+        capture_check(record->invocation->command, &record->options->capture, record->n_names);
+    if (code != EXIT_DONE) return code;
+    record->names = calloc(record->n_names + 1, sizeof *record->names);
     if (!record->names) {
         complain("record", "out of memory");
         return EXIT_FAILED;
@@ -254,30 +236,20 @@ static int choose_names(struct record *record)
     return EXIT_DONE;
 }
 
-/* "recording-20260131-235959.wav", or the first such name that is free. */
-static char *free_name(const char *extension)
-{
-    char stamp[32], name[96];
-    struct stat about;
-    time_t now = time(NULL);
-    struct tm local;
-    if (!localtime_r(&now, &local)) return NULL;
-    strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &local);
-    snprintf(name, sizeof name, "recording-%s.%s", stamp, extension);
-    for (int i = 2; i < NAMES_MAX && lstat(name, &about) == 0; i++) {
-        snprintf(name, sizeof name, "recording-%s-%d.%s", stamp, i, extension);
-    }
-    return strdup(name);
-}
-
 static int choose_path(struct record *record)
 {
     const struct record_options *options = record->options;
-    record->path = options->output ? strdup(options->output)
-                                   : free_name(options->type ? options->type : extension_default);
+    record->path = options->output
+                       ? strdup(options->output)
+                       : past_free_name(options->type ? options->type : extension_default);
     if (!record->path) {
         complain("record", "out of memory");
         return EXIT_FAILED;
+    }
+    if (options->past_s > 0 && (options->split_s > 0 || options->split_mb > 0 || options->fast ||
+                                soundfile_is_standard(record->path))) {
+        complain("record", "--past goes with neither --fast, --split-time, --split-size nor -o -");
+        return EXIT_USAGE;
     }
     if (soundfile_is_standard(record->path)) {
         if (!options->marks && options->split_s <= 0 && options->split_mb <= 0) return EXIT_DONE;
@@ -313,7 +285,9 @@ static int open_source(struct record *record, struct kodama_source **source)
         complain("record", "%s has no end; with --fast give it a --duration", record->names[0]);
         return EXIT_USAGE;
     }
-    code = input_open_choice(source, "record", &choice);
+    code = capture_is_chosen(&options->capture)
+               ? capture_open(source, "record", &options->capture, &record->log)
+               : input_open_choice(source, "record", &choice);
     if (code != EXIT_DONE) return code;
     int64_t length = kodama_source_length(*source);
     record->format = kodama_source_format(*source);
@@ -323,22 +297,43 @@ static int open_source(struct record *record, struct kodama_source **source)
     return EXIT_DONE;
 }
 
-static int open_taking(struct record *record, struct kodama_source *source)
+static struct kodama_recorder_config recorder_config(const struct record *record)
 {
     const struct record_options *options = record->options;
     struct kodama_recorder_config config = KODAMA_RECORDER_CONFIG_INIT;
-    config.path = record->path;
     config.type = soundfile_type(options->type);
     config.sample = soundfile_sample(options->sample);
     config.quality = options->quality;
     config.overwrite = options->overwrite;
     config.marks = options->marks;
+    config.log = &record->log;
+    return config;
+}
+
+static int open_taking(struct record *record, struct kodama_source *source)
+{
+    const struct record_options *options = record->options;
+    struct kodama_recorder_config config = recorder_config(record);
+    config.path = record->path;
     config.split_frames = (uint64_t)llround(options->split_s * record->format.rate_hz);
     config.split_bytes = (uint64_t)llround(options->split_mb * 1e6);
     config.max_frames = (uint64_t)llround(options->duration_s * record->format.rate_hz);
     if (options->duration_s > 0 && config.max_frames == 0) config.max_frames = 1;
-    config.log = &record->log;
     return taking_open(&record->taking, "record", source, &config);
+}
+
+static int remember(struct record *record, struct kodama_source *source)
+{
+    const struct record_options *options = record->options;
+    struct past_config config = {
+        .recorder = recorder_config(record),
+        .path = options->output,
+        .extension = options->type ? options->type : extension_default,
+        .past_s = options->past_s,
+        .duration_s = options->duration_s,
+        .json = options->json,
+    };
+    return past_record(source, &config, &record->progress);
 }
 
 /* The level of what is only copied is no news. */
@@ -363,9 +358,10 @@ static int start(struct record *record)
 static int record_to_end(struct record *record)
 {
     struct kodama_source *source;
-    interrupt_take_pause();
+    interrupt_take_orders();
     progress_open(&record->progress, "record", record->options->progress, false);
     int code = open_source(record, &source);
+    if (code == EXIT_DONE && record->options->past_s > 0) return remember(record, source);
     if (code == EXIT_DONE) code = open_taking(record, source);
     if (code != EXIT_DONE) return code;
     open_meter(record);

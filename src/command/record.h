@@ -2,12 +2,14 @@
 #ifndef COMMAND_RECORD_H
 #define COMMAND_RECORD_H
 
+#include "command/capture.h"
 #include "command/command.h"
 
 struct record_options {
     struct option_list inputs;
+    struct capture_options capture;
     const char *raw, *output, *type, *sample;
-    double duration_s, split_s, split_mb, quality;
+    double past_s, duration_s, split_s, split_mb, quality;
     bool marks, overwrite, fast, json, progress;
 };
 

@@ -26,6 +26,7 @@ static const struct option_entry record_table[] = {
      .kind = OPTION_ON,
      .help = "Do not pace files and generators: as fast as the disk takes it",
      RECORD(fast)},
+    CAPTURE_OPTION_ENTRIES(struct record_options),
     {.name = "output",
      .letter = 'o',
      .kind = OPTION_TEXT,
@@ -43,6 +44,14 @@ static const struct option_entry record_table[] = {
      .least = 0.001,
      .most = 1e8,
      RECORD(duration_s)},
+    {.name = "past",
+     .kind = OPTION_TIME,
+     .argument = "TIME",
+     .help = "Write nothing, but remember so much; SIGUSR2, or the key s, saves what is remembered "
+             "into a new file, and it goes on",
+     .least = 0.1,
+     .most = 86000,
+     RECORD(past_s)},
     {.name = "type",
      .letter = 't',
      .kind = OPTION_CHOICE,
@@ -97,6 +106,7 @@ static const struct option_entry record_table[] = {
 };
 
 static const struct section record_sections[] = {
+    {capture_section_title, capture_section_text},
     {"While it records",
      "On a terminal, standard error shows the level of the last moments, the time, peak and rms in "
      "dBFS, the size of what is written, and what was lost.\n\n"
@@ -104,6 +114,14 @@ static const struct section record_sections[] = {
      "are counted: the file's clock is that of the source.\n\n"
      "SIGUSR1 pauses, and goes on: what comes meanwhile is left out.\n\n"
      "  kill -USR1 $(pidof kodama)"},
+    {"The past",
+     "With --past the last moments are in memory (30 s of stereo at 48 kHz take 12 MB). Each time "
+     "SIGUSR2 comes, or s is pressed on the terminal, they are saved: to FILE, FILE-2, FILE-3 and "
+     "so "
+     "on, or named by date and time. Hearing goes on meanwhile, without a seam: two files that "
+     "were "
+     "saved soon after each other overlap to the sample. --duration ends all of it.\n\n"
+     "  kill -USR2 $(pidof kodama)"},
     {"Ends",
      "The recording ends with its input, after --duration, or with Ctrl-C or SIGTERM: in each case "
      "the file is whole, and the exit code says which signal it was. A second Ctrl-C ends at once. "
@@ -121,10 +139,14 @@ static const struct section record_sections[] = {
 };
 
 static const struct example record_examples[] = {
+    {"kodama record --app firefox -o talk.flac", "Record an application, until Ctrl-C"},
+    {"kodama record --mic --app zoom -d 1:00:00 -o call.opus", "Record both sides of a call"},
     {"kodama record --input tone:440 -d 2 -o tuning.wav", "Two seconds of a tone"},
     {"arecord -t wav -f S16_LE -r 48000 | kodama record -i - -o talk.flac",
      "Record what another program captures, until Ctrl-C"},
     {"kodama record --fast part1.wav part2.wav -o whole.flac", "Join two files"},
+    {"kodama record --system --past 30 -o clip.flac",
+     "Save the last half minute whenever s is pressed"},
     {"kodama record -i - -o day.opus --split-time 1:00:00 --marks",
      "One file an hour, with a list of what went wrong"},
     {"kodama record --fast talk.flac -o - | kodama listen --fast -", "Into a pipe as WAV"},
@@ -145,9 +167,10 @@ static const struct exit_entry record_exits[] = {
 const struct command command_record = {
     .name = "record",
     .summary = "record sound into a file",
-    .description =
-        "Records files, standard input or a generated signal, as it arrives. Files and generators "
-        "are paced in real time, as if they were live, unless --fast is given.",
+    .description = "Records applications, microphones, everything that plays, files, standard "
+                   "input or a generated "
+                   "signal, as it arrives. Files and generators "
+                   "are paced in real time, as if they were live, unless --fast is given.",
     .operand = "[FILE...|-]",
     .operand_help = input_operand_help,
     .operands_least = 0,

@@ -49,8 +49,8 @@ run record --duration=1:75 x.wav
 check "a time that is none is a usage error" ended 2
 check "how times are written is said" said "[H:]M:SS"
 run listen
-check "a missing operand is a usage error" ended 2
-check "a missing operand comes with an example" said "kodama listen talk.wav"
+check "a missing input is a usage error" ended 2
+check "a missing input comes with an example" said "kodama listen talk.wav"
 run doctor x y
 check "an operand too many is a usage error" ended 2
 run help nothing

@@ -41,7 +41,7 @@ run record --fast --input tone:440 a.wav -d 1 -o wrong.wav
 check "a generator stands alone" ended 2
 run record -o nothing.wav
 check "no input is a usage error" ended 2
-check "no input comes with an example" said "kodama record --input tone"
+check "no input comes with an example" said "kodama record --app"
 run record --raw s99 --fast a.wav -o wrong.wav
 check "a raw format that is none is a usage error" ended 2
 
