@@ -27,11 +27,23 @@ const char *capture_latency_name(size_t index)
     return latency_names[index];
 }
 
-static enum kodama_latency latency_of(const char *name)
+enum kodama_latency capture_latency(const char *name)
 {
     if (name && strcmp(name, "low") == 0) return KODAMA_LATENCY_LOW;
     if (name && strcmp(name, "battery") == 0) return KODAMA_LATENCY_BATTERY;
     return KODAMA_LATENCY_NORMAL;
+}
+
+struct kodama_host *capture_host(const char *command, const char *backend, bool peaks)
+{
+    struct kodama_host_config config = KODAMA_HOST_CONFIG_INIT;
+    struct kodama_host *host;
+    struct kodama_error error = {0};
+    config.backend = backend;
+    config.peaks = peaks;
+    if (kodama_host_open(&host, &config, &error) == KODAMA_OK) return host;
+    complain(command, "%s", error.message);
+    return NULL;
 }
 
 bool capture_is_chosen(const struct capture_options *options)
@@ -121,7 +133,7 @@ static int open_inputs(struct kodama_mix_input *inputs, size_t *n, const char *c
     struct kodama_source_config config = plain;
     struct who who;
     config.backend = options->backend;
-    config.latency = latency_of(options->latency);
+    config.latency = capture_latency(options->latency);
     config.wait = options->wait;
     config.log = log;
     int code = choose(&who, command, &options->apps, &options->pids);

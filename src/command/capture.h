@@ -76,8 +76,12 @@ struct capture_options {
         .choice = kodama_host_backend_name, .offset = offsetof(type, member)              \
     }
 
+/** Connect to the sound system; complains. @return NULL: not possible */
+struct kodama_host *capture_host(const char *command, const char *backend, bool peaks);
+
 /** Names for --latency: index 0, 1, ... until NULL. */
 const char *capture_latency_name(size_t index);
+enum kodama_latency capture_latency(const char *name);
 
 /** What the live inputs are, for manuals. */
 extern const char capture_section_title[], capture_section_text[];

@@ -81,6 +81,7 @@ struct command {
     const char *operand;      /**< how operands are written in the usage line; NULL: takes none */
     const char *operand_help; /**< what the operand is */
     size_t operands_least, operands_most;
+    bool signed_operands; /**< an operand may be a number with a minus before it */
     const char *(*operand_choice)(size_t index); /**< NULL: operands are files */
     const struct option_entry *options;
     size_t options_bytes; /**< of the struct that the options' offsets point into */
@@ -98,8 +99,9 @@ struct invocation {
     size_t n_operands;
 };
 
-extern const struct command command_listen, command_record, command_info, command_transcode,
-    command_vad, command_doctor, command_help;
+extern const struct command command_listen, command_record, command_play, command_apps,
+    command_devices, command_levels, command_volume, command_info, command_transcode, command_vad,
+    command_doctor, command_help;
 
 /** The subcommands, ended by NULL. */
 extern const struct command *const commands[];

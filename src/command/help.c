@@ -10,7 +10,8 @@ enum { PAGE_COLUMNS = 80, INDENT = 2, OPTION_COLUMNS = 26 };
 
 const char pages_summary[] = "hears a voice and answers: live captions, recording, voice activity";
 const char pages_description[] =
-    "Kodama is a local engine for live voice. It hears recordings and pipes, keeps every sample, "
+    "Kodama is a local engine for live voice. It hears applications, microphones, recordings and "
+    "pipes, keeps every sample, "
     "and turns speech into text while it is spoken; it records, measures and converts sound. "
     "Nothing leaves this machine.";
 

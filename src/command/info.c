@@ -131,10 +131,7 @@ static int print_text(const struct info *info, bool first)
 {
     struct text page = {0};
     if (!first) text_add(&page, "\n");
-    for (const char *byte = info->name; *byte; byte++) {
-        /* File names come from outside: they must not speak to the terminal. */
-        text_printf(&page, "%c", (unsigned char)*byte < 0x20 || *byte == 0x7F ? '?' : *byte);
-    }
+    text_add_clean(&page, info->name, 0);
     text_add(&page, "\n");
     add_format(&page, info);
     add_levels(&page, info);

@@ -238,6 +238,23 @@ static int check_operands(const struct command *command, const struct invocation
     return EXIT_DONE;
 }
 
+/* Put words like "-10%" behind the others, where getopt does not see them. @return how many */
+static int set_numbers_apart(int n_words, char **words)
+{
+    int n_numbers = 0;
+    for (int i = 1; i < n_words - n_numbers;) {
+        char *word = words[i];
+        if (word[0] != '-' || !isdigit((unsigned char)word[1])) {
+            i++;
+            continue;
+        }
+        memmove(words + i, words + i + 1, (size_t)(n_words - i - 1) * sizeof *words);
+        words[n_words - 1] = word;
+        n_numbers++;
+    }
+    return n_numbers;
+}
+
 int parse(struct parsed *parsed, const struct command *command, int n_words, char **words)
 {
     struct reader reader = {.command = command, .letters = ":"};
@@ -251,10 +268,11 @@ int parse(struct parsed *parsed, const struct command *command, int n_words, cha
         return EXIT_FAILED;
     }
     int status = apply_fallbacks(command, parsed->options);
+    int n_seen = n_words - (command->signed_operands ? set_numbers_apart(n_words, words) : 0);
     opterr = 0;
     optind = 1;
     while (status == EXIT_DONE) {
-        int value = getopt_long(n_words, words, reader.letters, reader.longs, NULL);
+        int value = getopt_long(n_seen, words, reader.letters, reader.longs, NULL);
         if (value < 0) break;
         const struct option_entry *entry = reader_entry(&reader, value);
         if (value == '?' || value == ':' || !entry) {

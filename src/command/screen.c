@@ -168,6 +168,33 @@ static size_t add_meter(struct screen *screen)
     return 2 + SCREEN_METER_CELLS;
 }
 
+/* Bytes of text that fit into so many columns. */
+static size_t fitting(const char *text, size_t n_bytes, size_t room, size_t *used)
+{
+    size_t fit = 0;
+    *used = 0;
+    while (fit < n_bytes) {
+        size_t wide, n = columns_character(text + fit, n_bytes - fit, &wide);
+        if (*used + wide > room) break;
+        *used += wide;
+        fit += n;
+    }
+    return fit;
+}
+
+static void add_table(struct rows *rows)
+{
+    struct screen *screen = rows->screen;
+    const char *row = text_string(&screen->table);
+    while (*row && rows->n + 2 < SCREEN_ROWS_MAX && rows->n + 2 < screen->height) {
+        size_t n_bytes = strcspn(row, "\n"), used;
+        begin_row(rows);
+        add_styled(screen, "", row, fitting(row, n_bytes, screen->width - 1, &used));
+        end_row(rows, used);
+        row += n_bytes + (row[n_bytes] == '\n');
+    }
+}
+
 static void add_status(struct rows *rows)
 {
     struct screen *screen = rows->screen;
@@ -177,14 +204,9 @@ static void add_status(struct rows *rows)
         end_row(rows, 0);
     }
     begin_row(rows);
-    size_t columns = add_meter(screen), room = screen->width - 1 - columns, n_bytes = 0, used = 0;
-    while (n_bytes < screen->status.length) {
-        size_t wide, n = columns_character(screen->status.bytes + n_bytes,
-                                           screen->status.length - n_bytes, &wide);
-        if (used + wide + 2 > room) break;
-        used += wide;
-        n_bytes += n;
-    }
+    size_t columns = add_meter(screen), room = screen->width - 1 - columns, used;
+    room = room > 2 ? room - 2 : 0;
+    size_t n_bytes = fitting(screen->status.bytes, screen->status.length, room, &used);
     text_add(&screen->frame, "  ");
     add_styled(screen, STYLE_DIM, screen->status.bytes, n_bytes);
     end_row(rows, columns + 2 + used);
@@ -228,6 +250,7 @@ static void paint(struct screen *screen, const char *finished)
         if (i > 0 && screen->live[i].text.length == 0) continue;
         if (rows.n < most) add_live(&rows, &screen->live[i], most - rows.n);
     }
+    add_table(&rows);
     add_status(&rows);
     text_add(&screen->frame, CLEAR_REST_OF_ROW CLEAR_REST_OF_SCREEN);
     if (rows.n == 0) text_add(&screen->frame, CURSOR_SHOW);
@@ -331,6 +354,15 @@ void screen_meter(struct screen *screen, float level, bool voice)
     screen_leave(screen);
 }
 
+void screen_table(struct screen *screen, const char *rows)
+{
+    if (!screen_enter(screen)) return;
+    text_clear(&screen->table);
+    text_add(&screen->table, rows);
+    paint(screen, NULL);
+    screen_leave(screen);
+}
+
 void screen_status(struct screen *screen, const char *status)
 {
     if (!screen_enter(screen)) return;
@@ -397,10 +429,12 @@ void screen_close(struct screen *screen)
     if (screen_enter(screen)) {
         while (screen->n_live > 0) remove_live(screen, screen->live[0].utterance);
         text_clear(&screen->status);
+        text_clear(&screen->table);
         paint(screen, NULL);
         screen_leave(screen);
     }
     text_free(&screen->status);
+    text_free(&screen->table);
     text_free(&screen->frame);
     text_free(&screen->last);
     pthread_mutex_destroy(&screen->lock);

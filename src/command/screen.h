@@ -36,7 +36,7 @@ struct screen {
     size_t n_live;
     uint8_t meter[SCREEN_METER_CELLS]; /* 0..7, oldest first */
     bool has_meter, voice;
-    struct text status;
+    struct text status, table;
     struct text frame, last;         /* being put together; as painted last */
     size_t painted[SCREEN_ROWS_MAX]; /* columns of each row that is on the screen */
     size_t n_painted;
@@ -72,6 +72,10 @@ float screen_level(double db);
 
 /** Move the level meter on by one cell. @param level 0..1 @param voice somebody speaks */
 void screen_meter(struct screen *screen, float level, bool voice);
+
+/** Change the rows above the status line, divided by line ends, and paint. They are cut at the
+ * width and height of the terminal. */
+void screen_table(struct screen *screen, const char *rows);
 
 /** Change the status line and paint. */
 void screen_status(struct screen *screen, const char *status);

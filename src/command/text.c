@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/columns.h"
 #include "command/command.h"
 
 static void text_reserve(struct text *text, size_t more)
@@ -73,6 +74,22 @@ void text_add_size(struct text *text, uint64_t n_bytes)
         unit++;
     }
     text_printf(text, size < 9.95 ? "%.1f %s" : "%.0f %s", size, units[unit]);
+}
+
+void text_add_clean(struct text *text, const char *string, size_t columns)
+{
+    size_t n_bytes = strlen(string), used = 0;
+    for (size_t i = 0; i < n_bytes;) {
+        size_t wide, n = columns_character(string + i, n_bytes - i, &wide);
+        if (columns > 0 && used + wide > columns) break;
+        if ((unsigned char)string[i] < 0x20 || string[i] == 0x7F)
+            text_add(text, "?");
+        else
+            text_add_bytes(text, string + i, n);
+        used += wide;
+        i += n;
+    }
+    if (used < columns) text_add_repeated(text, ' ', columns - used);
 }
 
 void text_clear(struct text *text)

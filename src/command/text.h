@@ -22,6 +22,10 @@ void text_printf(struct text *text, const char *format, ...) KODAMA_PRINTF(2, 3)
 /** Bytes for a person: "512 bytes", "1.2 MB". */
 void text_add_size(struct text *text, uint64_t n_bytes);
 
+/** Text from outside, so that it does not speak to the terminal: control characters become `?`. Cut
+ * to so many columns, and filled up with spaces to them; 0: as it is. */
+void text_add_clean(struct text *text, const char *string, size_t columns);
+
 /** Forget the content, keep the memory. */
 void text_clear(struct text *text);
 void text_free(struct text *text);

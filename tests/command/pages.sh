@@ -2,7 +2,7 @@
 # Help, suggestions, manual pages and completions: everything that is made from the tables.
 . "$(dirname "$0")/tap.sh"
 
-for name in listen record info transcode vad doctor help; do
+for name in listen record play apps devices levels volume info transcode vad doctor help; do
     run "$name" --help
     check "kodama $name --help succeeds" ended 0
     check "kodama $name --help has examples" grep -q "^  kodama $name" "$scratch/out"
@@ -56,8 +56,8 @@ check "an operand too many is a usage error" ended 2
 run help nothing
 check "help for an unknown subcommand is a usage error" ended 2
 
-for page in kodama kodama-listen kodama-record kodama-info kodama-transcode kodama-vad \
-    kodama-doctor; do
+for page in kodama kodama-listen kodama-record kodama-play kodama-apps kodama-devices kodama-levels \
+    kodama-volume kodama-info kodama-transcode kodama-vad kodama-doctor; do
     "$KODAMA" --man="$page" > "$scratch/page.1" 2> "$scratch/err"
     sentence="the manual page $page renders without warnings"
     if command -v groff > /dev/null; then
@@ -82,7 +82,7 @@ complete_in_bash() {
 "$KODAMA" --completion=bash > "$scratch/kodama.bash"
 if command -v bash > /dev/null; then
     check "the bash completion loads" complete_in_bash kodama ''
-    check "bash completes subcommands" printed "listen record info transcode vad doctor help"
+    check "bash completes subcommands" printed "listen record play apps devices levels volume info transcode vad doctor help"
     complete_in_bash kodama listen --f
     check "bash completes options" printed "--format --fast"
     complete_in_bash kodama listen --format = s
