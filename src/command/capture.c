@@ -183,3 +183,31 @@ int capture_open(struct kodama_source **source, const char *command,
     for (size_t i = 0; code != EXIT_DONE && i < n; i++) kodama_source_close(inputs[i].source);
     return code;
 }
+
+static void on_event(void *user, const struct kodama_stream_event *event)
+{
+    struct capture_teller *teller = user;
+    const struct kodama_log *log = teller->log;
+    if (event->kind != KODAMA_STREAM_VANISHED) return;
+    /* At the very beginning nobody has gone: they have not come yet. */
+    if (!event->over && event->position > 0) {
+        teller->told = true;
+        log->write(log->user, KODAMA_LOG_WARNING,
+                   "who is heard has gone; silence until they are back");
+    } else if (event->over && teller->told) {
+        teller->told = false;
+        log->write(log->user, KODAMA_LOG_WARNING, "who is heard is back");
+    }
+}
+
+void capture_tell(struct capture_teller *teller, struct kodama_stream_config *config,
+                  const struct kodama_log *log)
+{
+    *teller = (struct capture_teller){.log = log};
+    if (log && log->level >= KODAMA_LOG_INFO) {
+        config->log = log;
+    } else if (log && log->write) {
+        config->on_event = on_event;
+        config->event_user = teller;
+    }
+}

@@ -7,6 +7,7 @@
 
 #include <kodama/host.h>
 #include <kodama/source.h>
+#include <kodama/stream.h>
 
 #include "command/command.h"
 
@@ -102,5 +103,22 @@ int capture_check(const struct command *command, const struct capture_options *o
  */
 int capture_open(struct kodama_source **source, const char *command,
                  const struct capture_options *options, const struct kodama_log *log);
+
+/** What was told of a stream; its dispatcher's. */
+struct capture_teller {
+    const struct kodama_log *log;
+    bool told; /* that who is heard has gone */
+};
+
+/**
+ * Let a stream tell what a person needs to know at once: that who is heard has gone, and is back.
+ * With a log that wants all, everything; what is lost is counted and told at the end anyway.
+ *
+ * @param[out] teller      must outlive the stream
+ * @param[in,out] config   of the stream to be opened
+ * @param log              borrowed for the stream's life; may be NULL
+ */
+void capture_tell(struct capture_teller *teller, struct kodama_stream_config *config,
+                  const struct kodama_log *log);
 
 #endif

@@ -77,7 +77,7 @@ int hearing_open(struct hearing *hearing, struct kodama_source *source, struct k
     struct kodama_stream_config stream = KODAMA_STREAM_CONFIG_INIT;
     stream.on_chunk = on_chunk;
     stream.user = hearing;
-    stream.log = log;
+    capture_tell(&hearing->teller, &stream, log);
     if (kodama_source_is_live(source)) stream.ring_seconds = live_history_s;
     int status = metered ? open_meter(hearing, config->format, error) : KODAMA_OK;
     if (status == KODAMA_OK) {

@@ -11,6 +11,8 @@
 #include <kodama/resampler.h>
 #include <kodama/stream.h>
 
+#include "command/capture.h"
+
 enum { HEARING_LEVEL_FRAMES = 512 };
 
 struct hearing {
@@ -18,7 +20,8 @@ struct hearing {
     struct kodama_recognizer *recognizer; /* immutable after open */
     struct kodama_resampler *meter;       /* dispatcher; NULL: the level is not measured */
     float *samples;                       /* dispatcher: room for a part of a chunk */
-    size_t frame_bytes;                   /* immutable after open */
+    struct capture_teller teller;
+    size_t frame_bytes; /* immutable after open */
     pthread_t ender;
     bool started;
     _Atomic uint32_t level; /* loudest level since it was taken, millionths; set by dispatcher */

@@ -12,6 +12,7 @@
 
 #include <kodama/stream.h>
 
+#include "command/capture.h"
 #include "command/command.h"
 #include "command/interrupt.h"
 #include "command/json.h"
@@ -27,6 +28,7 @@ struct past {
     const struct past_config *config;
     struct progress *progress;
     struct kodama_stream *stream;
+    struct capture_teller teller;
     struct kodama_meter *meter;
     double rate_hz;
     uint32_t files;
@@ -199,7 +201,7 @@ static int open_stream(struct past *past, struct kodama_source *source, struct k
 {
     struct kodama_stream_config config = KODAMA_STREAM_CONFIG_INIT;
     config.ring_seconds = past->config->past_s + margin_s;
-    config.log = past->config->recorder.log;
+    capture_tell(&past->teller, &config, past->config->recorder.log);
     past->rate_hz = (double)kodama_source_format(source).rate_hz;
     int status = kodama_stream_open(&past->stream, source, &config, error);
     if (status < 0) {

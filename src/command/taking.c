@@ -80,7 +80,7 @@ int taking_open(struct taking *taking, const char *command, struct kodama_source
         stream.user = taking;
     }
     stream.ring_seconds = live ? history_s : 0.0;
-    stream.log = config->log;
+    capture_tell(&taking->teller, &stream, config->log);
     int status = KODAMA_OK;
     if (code == EXIT_DONE) status = kodama_stream_open(&taking->stream, source, &stream, &error);
     if (code != EXIT_DONE || status < 0) kodama_source_close(source);

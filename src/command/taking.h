@@ -9,11 +9,13 @@
 #include <kodama/recorder.h>
 #include <kodama/stream.h>
 
+#include "command/capture.h"
 #include "command/soundfile.h"
 
 /** Fields without a word are set before the stream starts. */
 struct taking {
     struct kodama_stream *stream;
+    struct capture_teller teller;
     struct kodama_recorder *recorder; /* NULL: standard output */
 
     /* standard output: the dispatcher's until the stream has ended */

@@ -176,7 +176,7 @@ def ends():
     interrupt = lambda pid, fd: os.write(fd, b"\003")
     screen, sent, code = run(["listen", LONGER, LONGER], actions=[(3.5, interrupt)])
     check("Ctrl-C ends with 130", code == 130, code)
-    check("Ctrl-C finishes the captions", re.match(r"\s*(\^C)?\s*0:00  \w+", screen.text()), screen.text())
+    check("Ctrl-C finishes the captions", re.search(r"(?m)^\s*(\^C)?\s*0:00  \w+", screen.text()), screen.text())
     check("Ctrl-C leaves the cursor shown", screen.cursor)
     began = time.monotonic()
     screen, sent, code = run(["listen", LONGER, LONGER, LONGER, "--fast"],
