@@ -65,6 +65,63 @@ static double delay_ms(const struct bench *bench, double part)
     return (double)(DELAY_BUCKETS * (uint64_t)BUCKET_NS) * 1e-6;
 }
 
+/** What the writer's thread did. */
+struct writing {
+    uint64_t n_windows, n_refused, cpu_ns, late_most_ns;
+    double spent_s;
+};
+
+/* As microphones would, for so long. */
+static struct writing write_live(struct bench *bench, struct listener *listeners, double seconds)
+{
+    static float samples[RATE_HZ];
+    uint32_t random = 1;
+    for (size_t i = 0; i < RATE_HZ; i++) {
+        random = random * 1664525u + 1013904223u;
+        samples[i] = ((i / 4000) % 2 ? 0.2f : 0.01f) * ((float)(random >> 8) / 8388608.0f - 1.0f);
+    }
+    struct writing done = {0};
+    uint64_t n = (uint64_t)(seconds * RATE_HZ) / bench->window;
+    bench->start_ns = clock_now_ns() + 10 * CLOCK_NS_PER_MS;
+    for (uint64_t w = 0; w < n; w++) {
+        for (uint32_t i = 0; i < bench->n_seats; i++) {
+            uint64_t due = due_ns(bench, i, w), now = clock_now_ns();
+            if (due > now) clock_sleep_until(due + CLOCK_NS_PER_MS);
+            if (now > due && now - due > done.late_most_ns) done.late_most_ns = now - due;
+            listeners[i].written_ns[w % STAMPS] = due > now ? clock_now_ns() : now;
+            uint64_t begin = clock_thread_cpu_ns();
+            const float *from = samples + (w + i) * bench->window % (RATE_HZ - bench->window);
+            int64_t taken = kodama_detector_seat_write(listeners[i].seat, from, bench->window, 0);
+            done.cpu_ns += clock_thread_cpu_ns() - begin;
+            done.n_windows++;
+            done.n_refused += taken != (int64_t)bench->window;
+        }
+    }
+    done.spent_s = (double)(clock_now_ns() - bench->start_ns) * 1e-9;
+    return done;
+}
+
+static bool report(const char *name, const struct bench *bench, const struct writing *done,
+                   const struct kodama_detector_pool_stats *stats, uint64_t bytes)
+{
+    bool held = done->n_refused == 0 && delay_ms(bench, 0.99) <= 100.0;
+    double cpu_ns = (double)(stats->busy_ns + done->cpu_ns);
+    double part = 100e-9 * cpu_ns / done->spent_s;
+    printf("%s: %u live seats, %u threads, %.1f s: %.2f us a window, %.2f us to write it; %.1f %% "
+           "of one core for all, %.4f %% each\n",
+           name, bench->n_seats, stats->n_threads, done->spent_s,
+           (double)stats->busy_ns * 1e-3 / (double)stats->windows,
+           (double)done->cpu_ns * 1e-3 / (double)done->n_windows, part, part / bench->n_seats);
+    printf("  results late by %.2f ms (half), %.2f ms (99 of 100), %.2f ms (most); %llu windows "
+           "refused; writer late by %.1f ms at most; %.1f KiB a seat: %s\n",
+           delay_ms(bench, 0.5), delay_ms(bench, 0.99), (double)bench->most_ns * 1e-6,
+           (unsigned long long)done->n_refused, (double)done->late_most_ns * 1e-6,
+           (double)bytes / 1024.0 / bench->n_seats,
+           held ? "real time is held" : "real time is not held");
+    fflush(stdout);
+    return held;
+}
+
 /* Returns whether real time was held: no window was refused, and 99 of 100 results came within
  * 100 ms. */
 static bool run(const char *name, uint32_t n_seats, double seconds)
@@ -78,15 +135,16 @@ static bool run(const char *name, uint32_t n_seats, double seconds)
     memset(&bench, 0, sizeof bench);
     detector.name = name;
     config.detector = &detector;
-    if (kodama_detector_pool_open(&pool, &config, &error) < 0) {
+    struct listener *listeners = memory_array(n_seats, sizeof *listeners);
+    if (!listeners || kodama_detector_pool_open(&pool, &config, &error) < 0) {
         printf("%s: left out: %s\n", name, error.message);
+        free(listeners);
         return false;
     }
     uint64_t before_bytes = memory_proportional_bytes();
     bench.window = kodama_detector_pool_window(pool);
     bench.n_seats = n_seats;
-    struct listener *listeners = memory_array(n_seats, sizeof *listeners);
-    for (uint32_t i = 0; listeners && i < n_seats; i++) {
+    for (uint32_t i = 0; i < n_seats; i++) {
         struct kodama_detector_seat_config seat = KODAMA_DETECTOR_SEAT_CONFIG_INIT;
         listeners[i].bench = &bench;
         seat.on_result = on_result;
@@ -97,52 +155,13 @@ static bool run(const char *name, uint32_t n_seats, double seconds)
         }
     }
     uint64_t bytes = memory_proportional_bytes() - before_bytes;
-    static float samples[RATE_HZ];
-    uint32_t random = 1;
-    for (size_t i = 0; i < RATE_HZ; i++) {
-        random = random * 1664525u + 1013904223u;
-        samples[i] = ((i / 4000) % 2 ? 0.2f : 0.01f) * ((float)(random >> 8) / 8388608.0f - 1.0f);
-    }
-    uint64_t n_windows = (uint64_t)(seconds * RATE_HZ) / bench.window, n_refused = 0, cpu = 0,
-             late_most = 0;
-    bench.start_ns = clock_now_ns() + 10 * CLOCK_NS_PER_MS;
-    uint64_t begin_ns = bench.start_ns;
-    for (uint64_t w = 0; listeners && w < n_windows; w++) {
-        for (uint32_t i = 0; i < n_seats; i++) {
-            uint64_t due = due_ns(&bench, i, w), now = clock_now_ns();
-            if (due > now) clock_sleep_until(due + CLOCK_NS_PER_MS);
-            uint64_t late = now > due ? now - due : 0;
-            if (late > late_most) late_most = late;
-            listeners[i].written_ns[w % STAMPS] = due > now ? clock_now_ns() : now;
-            uint64_t begin = clock_thread_cpu_ns();
-            int64_t n = kodama_detector_seat_write(
-                listeners[i].seat, samples + (w + i) * bench.window % (RATE_HZ - bench.window),
-                bench.window, 0);
-            cpu += clock_thread_cpu_ns() - begin;
-            if (n != (int64_t)bench.window) n_refused++;
-        }
-    }
-    double spent_s = (double)(clock_now_ns() - begin_ns) * 1e-9;
-    for (uint32_t i = 0; listeners && i < n_seats; i++) {
+    struct writing done = write_live(&bench, listeners, seconds);
+    for (uint32_t i = 0; i < n_seats; i++) {
         (void)kodama_detector_seat_drain(listeners[i].seat, KODAMA_FOREVER);
         kodama_detector_seat_leave(listeners[i].seat);
     }
     kodama_detector_pool_stats(pool, &stats);
-    bool held = n_refused == 0 && delay_ms(&bench, 0.99) <= 100.0;
-    printf(
-        "%s: %u live seats, %u threads, %.1f s: %.2f us a window, %.2f us to write it; %.1f %% of "
-        "one core for all, %.4f %% each\n",
-        name, n_seats, stats.n_threads, spent_s,
-        (double)stats.busy_ns * 1e-3 / (double)stats.windows,
-        (double)cpu * 1e-3 / (double)(n_windows * n_seats),
-        100e-9 * (double)(stats.busy_ns + cpu) / spent_s,
-        100e-9 * (double)(stats.busy_ns + cpu) / spent_s / n_seats);
-    printf("  results late by %.2f ms (half), %.2f ms (99 of 100), %.2f ms (most); %llu windows "
-           "refused; writer late by %.1f ms at most; %.1f KiB a seat: %s\n",
-           delay_ms(&bench, 0.5), delay_ms(&bench, 0.99), (double)bench.most_ns * 1e-6,
-           (unsigned long long)n_refused, (double)late_most * 1e-6,
-           (double)bytes / 1024.0 / n_seats, held ? "real time is held" : "real time is not held");
-    fflush(stdout);
+    bool held = report(name, &bench, &done, &stats, bytes);
     kodama_detector_pool_close(pool);
     free(listeners);
     return held;

@@ -127,6 +127,20 @@ static void what_is_not_the_library_is_refused_in_words(void **state)
     assert_int_equal(kodama_neural_probe(NULL, NULL, 0), KODAMA_OK);
 }
 
+static void a_library_that_is_too_old_is_refused_in_words(void **state)
+{
+    (void)state;
+    need_runtime();
+    const char *build = getenv("KODAMA_BUILD");
+    char path[1100];
+    snprintf(path, sizeof path, "%s/tests/neural/old_runtime.so", build ? build : "build");
+    assert_int_equal(access(path, R_OK), 0);
+    assert_int_equal(kodama_neural_probe(path, about, sizeof about), KODAMA_ERR_UNSUPPORTED);
+    assert_non_null(strstr(about, path));
+    assert_non_null(strstr(about, "1.4.0"));
+    assert_non_null(strstr(about, "1.16"));
+}
+
 static void a_second_library_waits_until_the_first_is_closed(void **state)
 {
     (void)state;
@@ -149,6 +163,7 @@ int main(void)
         cmocka_unit_test(a_file_a_folder_and_the_environment_name_it),
         cmocka_unit_test(an_unpacked_archive_is_found_in_the_data_folder),
         cmocka_unit_test(what_is_not_the_library_is_refused_in_words),
+        cmocka_unit_test(a_library_that_is_too_old_is_refused_in_words),
         cmocka_unit_test(a_second_library_waits_until_the_first_is_closed),
     };
     return cmocka_run_group_tests_name("neural/runtime", tests, NULL, NULL);
