@@ -72,6 +72,7 @@ static bool make_room(struct pulse_mix *mix, struct pulse_mix_input *input, size
 static void append(struct pulse_mix *mix, struct pulse_mix_input *input, const float *frames,
                    size_t n_frames)
 {
+    if (n_frames == 0) return;
     if (make_room(mix, input, n_frames)) {
         float *to = input->fifo + (input->first + input->n) * mix->channels;
         size_t n_bytes = n_frames * mix->channels * sizeof *to;

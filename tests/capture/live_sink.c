@@ -373,6 +373,44 @@ static void what_is_cleared_is_not_heard(void **state)
     kodama_sink_close(sink);
 }
 
+static void speakers_wait_for_their_device_and_play_to_no_other(void **state)
+{
+    use(kind_of(state));
+    const char *load = kind_of(state) == DAEMON_PULSE
+                           ? "pactl load-module module-null-sink sink_name=headset rate=48000 "
+                             "format=float32le norewinds=1"
+                           : "pactl load-module module-null-sink sink_name=headset rate=48000";
+    char module[50], again[50], script[200];
+    assert_int_equal(program_run((const char *[]){"sh", "-c", load, NULL}, module, sizeof module),
+                     0);
+    struct kodama_sink_config config = config_for(kind_of(state));
+    config.device = "headset";
+    struct kodama_sink *sink = open_sink("speakers", &config);
+    await_present(sink, true);
+    write_sound(sink, 0, 4800);
+    assert_int_equal(kodama_sink_drain(sink, patience_ns, NULL), KODAMA_OK);
+    snprintf(script, sizeof script, "pactl unload-module %s", module);
+    assert_int_equal(program_run((const char *[]){"sh", "-c", script, NULL}, NULL, 0), 0);
+    await_present(sink, false);
+    char monitor[200];
+    snprintf(monitor, sizeof monitor, "%s.monitor", daemon_sink());
+    struct recording other = record(monitor, 2);
+    write_sound(sink, 4800, 9600); /* it waits */
+    pause_s(0.3);
+    assert_int_equal(stats_of(sink).frames, 4800);
+    size_t n;
+    float *samples = recorded(&other, &n);
+    assert_int_equal(sound_compare(sound, samples, n / SOUND_CHANNELS).matched, 0);
+    free(samples);
+    assert_int_equal(program_run((const char *[]){"sh", "-c", load, NULL}, again, sizeof again), 0);
+    await_present(sink, true);
+    assert_int_equal(kodama_sink_drain(sink, patience_ns, NULL), KODAMA_OK);
+    assert_int_equal(stats_of(sink).frames, 4800 + 9600);
+    kodama_sink_close(sink);
+    snprintf(script, sizeof script, "pactl unload-module %s", again);
+    assert_int_equal(program_run((const char *[]){"sh", "-c", script, NULL}, NULL, 0), 0);
+}
+
 static void without_a_daemon_it_is_said_what_to_start(void **state)
 {
     use(kind_of(state));
@@ -414,6 +452,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_prestate(microphone_comes_back_after_a_restart_of_the_daemon, kind),
         cmocka_unit_test_prestate(microphone_of_a_crashed_program_goes_away, kind),
         cmocka_unit_test_prestate(what_is_cleared_is_not_heard, kind),
+        cmocka_unit_test_prestate(speakers_wait_for_their_device_and_play_to_no_other, kind),
         cmocka_unit_test_prestate(without_a_daemon_it_is_said_what_to_start, kind),
     };
     int failed = cmocka_run_group_tests_name(backend_of(chosen), tests, NULL, NULL);
