@@ -12,10 +12,26 @@
 
 #include "base/error.h"
 
-/* Names that the library is known by: its own, Debian's (which is that of one release), and that
- * for developers. */
-static const char *const names[] = {"libonnxruntime.so.1", "libonnxruntime.so.1.23",
-                                    "libonnxruntime.so.1.21", "libonnxruntime.so", NULL};
+/* Releases whose names are tried: from the first that will do to some years ahead. */
+enum {
+    RELEASE_FIRST = 16,
+    RELEASE_LAST = 49,
+    NAME_BYTES = 32,
+    N_NAMES = 3 + RELEASE_LAST - RELEASE_FIRST
+};
+
+/* Names that the library is known by: its own, Debian's, which is that of one release, the newest
+ * first, and that for developers. */
+static const char *library_name(size_t index, char *name)
+{
+    if (index == 0)
+        snprintf(name, NAME_BYTES, "libonnxruntime.so.1");
+    else if (index == N_NAMES - 1)
+        snprintf(name, NAME_BYTES, "libonnxruntime.so");
+    else
+        snprintf(name, NAME_BYTES, "libonnxruntime.so.1.%d", RELEASE_LAST + 1 - (int)index);
+    return name;
+}
 
 typedef bool try_function(void *user, const char *path);
 
@@ -43,9 +59,9 @@ static bool try_folder(const char *folder, try_function *try, void *user)
 {
     static const char *const below[] = {"", "/lib", NULL};
     for (size_t i = 0; below[i]; i++) {
-        for (size_t j = 0; names[j]; j++) {
-            char path[FIND_PATH_BYTES];
-            int n = snprintf(path, sizeof path, "%s%s/%s", folder, below[i], names[j]);
+        for (size_t j = 0; j < N_NAMES; j++) {
+            char path[FIND_PATH_BYTES], name[NAME_BYTES];
+            int n = snprintf(path, sizeof path, "%s%s/%s", folder, below[i], library_name(j, name));
             if (n > 0 && (size_t)n < sizeof path && is_file(path) && try(user, path)) return true;
         }
     }
@@ -56,9 +72,9 @@ static bool try_folder(const char *folder, try_function *try, void *user)
 static bool try_beside(try_function *try, void *user)
 {
     Dl_info info;
-    if (!dladdr((const void *)names, &info) || !info.dli_fname) return false;
-    const char *slash = strrchr(info.dli_fname, '/');
     static const char *const below[] = {"kodama", "neural", NULL};
+    if (!dladdr((const void *)below, &info) || !info.dli_fname) return false;
+    const char *slash = strrchr(info.dli_fname, '/');
     for (size_t i = 0; slash && below[i]; i++) {
         char folder[FIND_PATH_BYTES];
         int n = snprintf(folder, sizeof folder, "%.*s/%s", (int)(slash - info.dli_fname),
@@ -108,8 +124,9 @@ bool find_library(const char *library, try_function *try, void *user)
     const char *named = find_library_named(library);
     if (named) return is_folder(named) ? try_folder(named, try, user) : try(user, named);
     if (try_beside(try, user)) return true;
-    for (size_t i = 0; names[i]; i++)
-        if (try(user, names[i])) return true;
+    char name[NAME_BYTES];
+    for (size_t i = 0; i < N_NAMES; i++)
+        if (try(user, library_name(i, name))) return true;
     char data[FIND_PATH_BYTES], below[FIND_PATH_BYTES + 8];
     if (home_data(data, sizeof data)[0]) {
         snprintf(below, sizeof below, "%s/kodama", data);
