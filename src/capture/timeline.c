@@ -15,7 +15,7 @@ enum { OWNER_NONE = 0, OWNER_DEVICE, OWNER_KEEPER };
  * belongs to its beginning) that a device which comes back finds its place free. */
 #define MARGIN_NS (30 * CLOCK_NS_PER_MS)
 #define PERIOD_NS (10 * CLOCK_NS_PER_MS)
-/* A keeper that itself was held up so long cannot blame the device. */
+/* A keeper that itself was held up so long cannot blame the device: it waits once more. */
 #define LATE_NS (20 * CLOCK_NS_PER_MS)
 /* A clock that jumps back so far is another clock. */
 enum { BACK_SECONDS = 1 };
@@ -250,7 +250,8 @@ uint64_t timeline_keep(struct timeline *timeline, uint64_t now_ns)
     bool late = timeline->look_at != 0 && now_ns > timeline->look_at + LATE_NS;
     if (now_ns < driven + hold) {
         timeline->look_at = driven + hold;
-    } else if (late) {
+    } else if (late && timeline->spared != driven) {
+        timeline->spared = driven;
         timeline->look_at = now_ns + HOLD_NS;
     } else {
         if (take(timeline, OWNER_KEEPER)) {

@@ -52,6 +52,7 @@ struct timeline {
 
     /* The keeper's own. */
     uint64_t look_at; /* when it wanted to look again */
+    uint64_t spared;  /* the driven_ns for which it has waited once more already */
 };
 
 /** What a device delivers in one period. */

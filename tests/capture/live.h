@@ -179,6 +179,34 @@ static inline size_t live_gap_frames(const struct live *live, size_t from, size_
     return n;
 }
 
+/* Whether a window holds sound all along: no gap, no late application, no edge of either. */
+static inline bool live_is_clean(const struct live *live, size_t at, size_t n)
+{
+    for (size_t i = at; i < at + n; i++) {
+        if (live->is_gap[i]) return false;
+        if (live->frames[2 * i] == 0.0F && live->frames[2 * i + 1] == 0.0F) return false;
+    }
+    return true;
+}
+
+/* Level of a tone in [from, to): of the clean window of 250 ms where it is loudest, or softest. A
+ * machine that stalls spoils some of them, not all. */
+static inline double live_level(const struct live *live, size_t from, size_t to,
+                                double frequency_hz, bool loudest)
+{
+    size_t window = LIVE_RATE / 4, n = 0;
+    double found = 0.0;
+    for (size_t at = from; at + window <= to; at += window / 4) {
+        if (!live_is_clean(live, at, window)) continue;
+        double level = sound_level(live->frames + 2 * at, window, frequency_hz);
+        if (n == 0 || (level > found) == loudest) found = level;
+        n++;
+    }
+    print_message("# %g Hz: %.1f dBFS in %zu windows\n", frequency_hz, found, n);
+    assert_true(n > 0);
+    return found;
+}
+
 /*
  * What was heard is the sound, bit for bit and in order, with silence only in gaps that were
  * reported, and what the sound lost (when the application could not deliver) no more than the gaps.
@@ -189,6 +217,36 @@ static inline struct sound_report live_compare(const struct live *live, const st
     assert_int_equal(report.foreign, 0);
     assert_int_equal(report.backwards, 0);
     return report;
+}
+
+/* The sound begins with its first frame; or, where a machine that stalls was late to link it, what
+ * is missing of its beginning is a reported gap. */
+static inline void live_assert_onset(const struct live *live, size_t at, int64_t from)
+{
+    size_t missing = (size_t)from < at ? (size_t)from : at;
+    if (from > 0) print_message("# %lld frames of the onset are missing\n", (long long)from);
+    assert_int_equal(live_gap_frames(live, at - missing, at), missing);
+}
+
+/* How often the sound begins anew; at most `max` places are noted. */
+static inline size_t live_onsets(const struct live *live, const struct sound *sound, size_t *places,
+                                 size_t max)
+{
+    size_t n_runs, n = 0;
+    struct sound_run *runs = sound_runs(sound, live->frames, live->n_frames, &n_runs);
+    int64_t end = INT64_MAX;
+    for (size_t i = 0; i < n_runs; i++) {
+        assert_int_not_equal(runs[i].from, SOUND_FOREIGN);
+        if (runs[i].from < 0) continue;
+        if (runs[i].from < end) {
+            live_assert_onset(live, runs[i].at, runs[i].from);
+            if (n < max) places[n] = runs[i].at;
+            n++;
+        }
+        end = runs[i].from + (int64_t)runs[i].n;
+    }
+    free(runs);
+    return n;
 }
 
 #endif

@@ -158,24 +158,27 @@ static void two_applications_in_one_stream_are_their_sum(void **state)
     pid_t first = play(low, "Low Player"), second = play(high, "High Player");
     live_start(&live, "mix", &config);
     uint64_t end = clock_now_ns() + (uint64_t)(LIVE_PATIENCE_S * 1e9);
-    while (live_stats(&live).frames < 2 * LIVE_RATE && clock_now_ns() < end) live_sleep(0.02);
+    while (live_stats(&live).frames < 5 * LIVE_RATE / 2 && clock_now_ns() < end) live_sleep(0.02);
     size_t now = (size_t)live_stats(&live).frames;
     program_end(first);
     program_end(second);
     kodama_stream_stop(live.stream);
-    struct kodama_ring *ring = kodama_stream_ring(live.stream);
-    float *frames = calloc(LIVE_RATE / 2, 2 * sizeof(float));
+    float *frames = calloc(now, 2 * sizeof(float));
+    assert_non_null(frames);
     struct kodama_cursor_config at = KODAMA_CURSOR_CONFIG_INIT;
-    at.start = KODAMA_START_AT;
-    at.start_position = now - LIVE_RATE / 2;
+    at.start = KODAMA_START_OLDEST;
     struct kodama_cursor *cursor;
-    assert_int_equal(kodama_cursor_open(&cursor, ring, &at), KODAMA_OK);
-    int64_t n = kodama_cursor_read(cursor, frames, LIVE_RATE / 2, 0, NULL);
-    assert_in_range(n, LIVE_RATE / 4, LIVE_RATE / 2);
+    assert_int_equal(kodama_cursor_open(&cursor, kodama_stream_ring(live.stream), &at), KODAMA_OK);
+    assert_int_equal(kodama_cursor_read(cursor, frames, now, 0, NULL), now);
     kodama_cursor_close(cursor);
-    assert_true(sound_level(frames, (size_t)n, 440.0) > -8.0);
-    double quiet = sound_level(frames, (size_t)n, 1000.0);
-    assert_true(quiet > -14.0 && quiet < -11.0);
+    /* Where both are whole, neither stalled nor at an edge, they are as loud as they should be. */
+    bool found = false;
+    for (size_t i = 0; i + LIVE_RATE / 4 <= now && !found; i += LIVE_RATE / 16) {
+        double loud = sound_level(frames + 2 * i, LIVE_RATE / 4, 440.0);
+        double quiet = sound_level(frames + 2 * i, LIVE_RATE / 4, 1000.0);
+        found = loud > -6.2 && loud < -5.8 && quiet > -12.2 && quiet < -11.8;
+    }
+    assert_true(found);
     free(frames);
     live_free(&live);
 }
