@@ -174,6 +174,8 @@ int pipewire_capture_open(struct capture *capture, struct kodama_error *error)
         capture->source->ops->name,
         /* Time goes on also while nothing is linked, as silence. */
         PW_KEY_NODE_ALWAYS_PROCESS, "true", PW_KEY_NODE_WANT_DRIVER, "true",
+        /* Nobody remembers a volume for it: what is heard is what was played. */
+        "state.restore-props", "false", "state.restore-target", "false",
         /* If a session manager should link it after all, then never to something else. */
         "node.autoconnect", "false", "node.dont-reconnect", "true", "node.dont-fallback", "true",
         NULL);
