@@ -59,7 +59,8 @@ struct kodama_mix_input {
 
 /** How soon what is captured arrives, against how often a processor wakes for it. */
 enum kodama_latency {
-    KODAMA_LATENCY_NORMAL = 0, /**< as the sound server has it: nothing else is changed by it */
+    KODAMA_LATENCY_NORMAL = 0, /**< as the sound server has it: nothing else is changed by it; on
+                                  PulseAudio, which has no period of its own, 20 ms */
     KODAMA_LATENCY_LOW,     /**< about 5 ms; makes the sound server work in small periods for all */
     KODAMA_LATENCY_BATTERY, /**< as seldom as the others allow */
 };

@@ -230,9 +230,12 @@ static void moved_stream_is_heard_on(void **state)
     snprintf(script, sizeof script, "pactl unload-module %s", module);
     assert_int_equal(program_run((const char *[]){"sh", "-c", script, NULL}, NULL, 0), 0);
     struct sound_report report = live_compare(&live, low);
-    print_message("# %zu frames, %zu in gaps, %zu lost\n", report.matched,
-                  (size_t)live.stats.source.gap_frames, report.lost);
+    size_t gaps = live_gap_frames(&live, (size_t)report.first_at, (size_t)report.end_at);
+    print_message("# %zu frames, %zu in gaps, %zu lost\n", report.matched, gaps, report.lost);
     assert_in_range(report.matched, LIVE_RATE, SIZE_MAX);
+    /* PipeWire drops what was ready when it moves a stream: time does not stand still for that. */
+    size_t dropped = options.kind == DAEMON_PIPEWIRE ? 2 * 4096 : 0;
+    assert_in_range(report.lost, 0, gaps + dropped + LIVE_RATE / 50);
     live_free(&live);
 }
 
@@ -462,6 +465,23 @@ static int mixer_percent(void)
     return (int)strtol(line, NULL, 10);
 }
 
+/* The level of a sound in a stretch of 200 ms without a single silent frame. */
+static double steady_level(const struct live *live, double frequency_hz)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < live->n_frames; i++) {
+        bool silent = live->frames[2 * i] == 0.0F && live->frames[2 * i + 1] == 0.0F;
+        n = silent ? 0 : n + 1;
+        /* Not where the volume is still on its way from one value to another. */
+        if (n == LIVE_RATE / 5 + 2000) {
+            size_t from = i + 1 - LIVE_RATE / 5;
+            return sound_level(live->frames + 2 * from, LIVE_RATE / 5, frequency_hz);
+        }
+    }
+    fail_msg("there is no steady sound");
+    return 0;
+}
+
 static void volume_is_that_of_the_users_mixer_and_mute_is_real(void **state)
 {
     (void)state;
@@ -488,12 +508,7 @@ static void volume_is_that_of_the_users_mixer_and_mute_is_real(void **state)
     live_stop(&live);
     live_stop(&undone);
     /* 50 % is an eighth of the amplitude: -6.02 - 18.06 dBFS. */
-    size_t begin = 0;
-    while (begin < live.n_frames && live.frames[2 * begin] == 0.0F) begin++;
-    double level = sound_level(live.frames + 2 * (begin + 1000), LIVE_RATE / 4, 440.0);
-    begin = 0;
-    while (begin < undone.n_frames && undone.frames[2 * begin] == 0.0F) begin++;
-    double whole = sound_level(undone.frames + 2 * (begin + 1000), LIVE_RATE / 4, 440.0);
+    double level = steady_level(&live, 440.0), whole = steady_level(&undone, 440.0);
     print_message("# %.2f dBFS, compensated %.2f dBFS\n", level, whole);
     assert_true(fabs(level + 24.08) < 0.2);
     assert_true(fabs(whole + 6.02) < 0.2);
