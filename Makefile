@@ -11,6 +11,7 @@ ARGS   ?=
 
 help:
 	@echo 'make run [INPUT=FILE|-] [ARGS=...]   install what is missing, build, caption live'
+	@echo 'make run APP=NAME | MIC=1|NAME       the same for an application or a microphone'
 	@echo 'make test                            the same for the tests, run them all and count them'
 	@echo 'make bench | soak                    measure | run the long tests'
 	@echo 'make asan | tsan | valgrind          the tests under a checker'
@@ -26,8 +27,10 @@ run:
 	@tools/install-packages build run
 	$(call configure,$(BUILD)-run,--buildtype=release -Dtests=false -Dbench=disabled)
 	$(call compile,$(BUILD)-run)
-	@files='$(INPUT)'; [ -n "$$files" ] || files="$$(ls $(SPEECH)/*.wav)"; \
-	exec $(BUILD)-run/src/command/kodama listen $(ARGS) $$files
+	@files='$(if $(APP)$(MIC),,$(INPUT))'; \
+	[ -n "$${files}$(if $(APP)$(MIC),live)" ] || files="$$(ls $(SPEECH)/*.wav)"; \
+	exec $(BUILD)-run/src/command/kodama listen $(ARGS) $(if $(APP),--app '$(APP)') \
+	    $(if $(MIC),--mic$(if $(filter-out 1,$(MIC)),='$(MIC)')) $$files
 
 build:
 	@tools/install-packages build test

@@ -41,7 +41,7 @@ struct problem {
 };
 
 struct examination {
-    struct findings backends, engines, detectors, neural;
+    struct findings backends, sound, engines, detectors, neural;
     struct problem problems[FINDINGS_MAX];
     size_t n_problems;
     char model[256]; /* that captions use */
@@ -83,6 +83,9 @@ static void examine_backends(struct examination *found)
         {"silence", "silence, marked as such"},
         {"null", "noise with faults on demand, for tests"},
         {"mix", "several sources as one"},
+        {"app", "applications, by name or process"},
+        {"mic", "microphones"},
+        {"system", "everything that plays, or all but some applications"},
     };
     for (size_t i = 0; kodama_source_name(i); i++) {
         struct finding *finding = add_finding(&found->backends, kodama_source_name(i));
@@ -92,6 +95,57 @@ static void examine_backends(struct examination *found)
             snprintf(finding->detail, sizeof finding->detail, "%s", known[j].about);
         }
     }
+}
+
+/* "speakers HDMI, microphone none" */
+static void describe_defaults(struct kodama_host *host, char *detail, size_t n_bytes)
+{
+    struct kodama_device_list *list;
+    const char *speakers = "none", *microphone = "none";
+    if (kodama_host_devices(host, &list, NULL) < 0) return;
+    for (size_t i = 0; i < list->n_devices; i++) {
+        const struct kodama_device *device = &list->devices[i];
+        if (!device->is_default) continue;
+        const char *name = device->description[0] ? device->description : device->name;
+        if (device->kind == KODAMA_DEVICE_SPEAKERS)
+            speakers = name;
+        else
+            microphone = name;
+    }
+    struct text words = {0};
+    text_add(&words, "answers; default speakers ");
+    text_add_clean(&words, speakers, 0);
+    text_add(&words, ", default microphone ");
+    text_add_clean(&words, microphone, 0);
+    snprintf(detail, n_bytes, "%s", words.bytes);
+    text_free(&words);
+    kodama_device_list_free(list);
+}
+
+static void examine_sound(struct examination *found)
+{
+    bool any = false;
+    const char *how = "";
+    for (size_t i = 0; kodama_host_backend_name(i); i++) {
+        struct finding *finding = add_finding(&found->sound, kodama_host_backend_name(i));
+        struct kodama_host_config config = KODAMA_HOST_CONFIG_INIT;
+        struct kodama_host *host;
+        struct kodama_error error = {0};
+        config.backend = finding->name;
+        finding->works = kodama_host_open(&host, &config, &error) == KODAMA_OK;
+        any |= finding->works;
+        if (finding->works) {
+            describe_defaults(host, finding->detail, sizeof finding->detail);
+            kodama_host_close(host);
+        } else {
+            snprintf(finding->detail, sizeof finding->detail, "%s", error.message);
+            how = finding->detail;
+        }
+    }
+    if (any) return;
+    add_problem(found,
+                how[0] ? how : "install libpipewire-0.3-dev or libpulse-dev and build Kodama again",
+                "applications and microphones cannot be heard");
 }
 
 static void examine_engines(struct examination *found)
@@ -176,6 +230,7 @@ static void examine_captions(struct examination *found)
 static void examine(struct examination *found)
 {
     examine_backends(found);
+    examine_sound(found);
     examine_engines(found);
     examine_detectors(found);
     examine_neural(found);
@@ -228,6 +283,7 @@ static void add_json(struct text *page, const struct examination *found)
     }
     json_object_set_new(all, "version", json_string(kodama_version()));
     json_object_set_new(all, "backends", json_findings(&found->backends));
+    json_object_set_new(all, "sound", json_findings(&found->sound));
     json_object_set_new(all, "engines", json_findings(&found->engines));
     json_object_set_new(all, "detectors", json_findings(&found->detectors));
     json_object_set_new(all, "neural", json_findings(&found->neural));
@@ -296,6 +352,7 @@ static void add_text(struct text *page, const struct examination *found)
     text_printf(page, "%-11s %s\n", "kodama", kodama_version());
     add_machine(page);
     add_findings(page, "sources", &found->backends);
+    add_findings(page, "sound", &found->sound);
     add_findings(page, "engines", &found->engines);
     add_findings(page, "detectors", &found->detectors);
     add_findings(page, "neural", &found->neural);

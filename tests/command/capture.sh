@@ -87,6 +87,13 @@ check "the microphone is known" value \
 run devices
 check "devices are printed" printed "$AUDIO_HOST_SINK"
 
+run doctor --json
+check "doctor finds the sound server and the default speakers" "$PYTHON" -c '
+import json, sys
+sound = {one["name"]: one for one in json.load(open(sys.argv[1]))["sound"]}
+assert sound[sys.argv[2]]["works"] and sys.argv[3] in sound[sys.argv[2]]["detail"], sound
+' "$scratch/out" "$kind" "$AUDIO_HOST_SINK"
+
 # --- recording
 
 application Songster song.wav
@@ -163,6 +170,14 @@ check "SIGUSR2 saves what was heard before" value 'it["file"] == "past.wav" and 
 check "bit for bit" exact past.wav --absent 3000 --max-lost 9600 --max-zeros 9600
 check "the next one is another file, and hearing went on" \
     exact past-2.wav --absent 3000 --max-lost 9600 --max-zeros 9600
+
+# --- on a terminal
+
+application Songster long-1000.wav
+"$PYTHON" "$tests/terminal.py" live > "$scratch/words" 2>&1
+code=$?
+sed 's/^/# /' "$scratch/words"
+check "on a terminal there are a live table, a meter, and the key that saves" [ $code -eq 0 ]
 
 # --- levels and volumes
 

@@ -16,7 +16,7 @@ import wave
 SPEECH = "/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-0880.wav"
 LONGER = SPEECH.replace("0880", "0870")
 KODAMA = os.environ["KODAMA"]
-tests = 0
+tests, failed = 0, False
 
 
 def skip(sentence, reason):
@@ -26,8 +26,9 @@ def skip(sentence, reason):
 
 
 def check(sentence, passed, *shown):
-    global tests
+    global tests, failed
     tests += 1
+    failed |= not passed
     print(f"{'ok' if passed else 'not ok'} {tests} - {sentence}", flush=True)
     if not passed:
         for text in shown:
@@ -81,8 +82,8 @@ class Screen:
         return "\n".join(row.rstrip() for row in self.rows).rstrip()
 
 
-def run(arguments, environment=None, width=60, height=20, actions=(), patience=40):
-    """Run in a terminal; actions are (seconds since the first status line, function(pid, fd)).
+def run(arguments, environment=None, width=60, height=20, actions=(), patience=40, start=rb" of \d+:"):
+    """Run in a terminal; actions are (seconds since `start` was seen, function(pid, fd)).
     Returns the screen, what was sent and the exit code."""
     pid, fd = pty.fork()
     if pid == 0:
@@ -93,7 +94,7 @@ def run(arguments, environment=None, width=60, height=20, actions=(), patience=4
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
     sent, began, running, actions = b"", time.monotonic(), None, list(actions)
     while time.monotonic() - began < patience:
-        if running is None and re.search(rb" of \d+:", sent):
+        if running is None and re.search(start, sent):
             running = time.monotonic()
         if actions and running and time.monotonic() - running >= actions[0][0]:
             actions.pop(0)[1](pid, fd)
@@ -259,6 +260,37 @@ def long_work():
               screen.text(), code)
 
 
+def press(keys):
+    return lambda pid, fd: os.write(fd, keys)
+
+
+def live():
+    """Beside a sound daemon in which an application Songster plays a tone: called by capture.sh."""
+    screen, sent, code = run(["apps", "--watch"], width=70, start=rb"Songster", actions=[(1.5, press(b"\003"))])
+    seen = frames(sent)
+    check("a live table ends with 130 on Ctrl-C", code == 130 and not screen.strange, code, screen.strange)
+    check("it has level bars", any(re.search("playing +100% +\u2586{5,10} +Songster", one) for one in seen), seen[-2:])
+    check("it goes at the end", "Songster" not in screen.text() and screen.cursor, screen.text())
+    screen, sent, code = run(["levels", "songster"], width=100, start=rb"dBFS", actions=[(1.5, press(b"\003"))])
+    seen = frames(sent)
+    check("a meter has a bar for each channel", any(
+        re.search("left +\u2501{20}.*\n *right +\u2501{20}", one) for one in seen), seen[-2:])
+    check("a meter shows peak and rms", any(re.search(r"peak +-6\.0 +rms +-9\.0 dBFS", one) for one in seen), seen[-2:])
+    check("a meter ends with 130 on Ctrl-C", code == 130 and screen.cursor and not screen.strange, code)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "past.wav")
+        screen, sent, code = run(["record", "--app", "songster", "--past", "1", "-o", path], width=100,
+                                 start=rb"s saves", actions=[(1.5, press(b"s")), (2.5, press(b"xs")), (3.5, press(b"\003"))])
+        check("remembering ends with 130 on Ctrl-C", code == 130 and screen.cursor, code)
+        check("the key s saves what was heard", os.path.exists(path) and "saved " + path + ": 1.000 s" in screen.text(),
+              screen.text())
+        check("and again, and no other key does", sorted(os.listdir(folder)) == ["past-2.wav", "past.wav"], os.listdir(folder))
+
+
+if sys.argv[1:] == ["live"]:
+    live()
+    print(f"# {tests} checks on a terminal")
+    sys.exit(failed)
 recording()
 long_work()
 if os.path.exists(SPEECH):
