@@ -314,7 +314,7 @@ static void print_cost(const float *samples, size_t n_windows)
     free(probabilities);
 }
 
-/* Seconds that a scanner takes for the recording, and a sum that says whether results differ. */
+/* Seconds that a scanner takes for the recording; NaN: it cannot. */
 static double scan(const char *name, uint32_t n_threads, const float *samples, size_t n)
 {
     struct kodama_scanner_config config = KODAMA_SCANNER_CONFIG_INIT;

@@ -23,7 +23,7 @@ struct noise {
     void (*make)(float *samples, size_t n, struct dice *dice);
 };
 
-/** Ended by a noise without a name. The first of them, up to `babble`, must never be speech. */
+/** Ended by a noise without a name. All but "music" must never be taken for speech. */
 extern const struct noise noises[];
 
 const struct noise *noise_find(const char *name);
