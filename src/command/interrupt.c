@@ -9,6 +9,12 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "command/progress.h"
+
+/* One press of Ctrl-C reaches a program twice when a parent (make, timeout, npm) passes it on as
+ * well. Nobody means two by what comes this soon. */
+static const double echo_s = 0.05;
+
 /* There is one set of signals per process, hence one of these. */
 static struct {
     pthread_t thread;
@@ -18,6 +24,7 @@ static struct {
     bool takes_orders; /* set before the thread is started */
     _Atomic bool armed, closing;
     _Atomic int signal;
+    double signalled_s; /* when that came; the thread's own */
     _Atomic unsigned pauses, saves;
     void (*restore)(void *user, bool for_good);
     void *user;
@@ -43,6 +50,18 @@ static void suspend(void)
     wake_loop();
 }
 
+/* End in order, or at once when told again. */
+static void end(int number)
+{
+    double now_s = progress_now_s();
+    bool first = atomic_load(&interrupts.signal) == 0;
+    if (!first && now_s - interrupts.signalled_s < echo_s) return;
+    if (!first || !atomic_load(&interrupts.armed)) end_now(number);
+    interrupts.signalled_s = now_s;
+    atomic_store(&interrupts.signal, number);
+    wake_loop();
+}
+
 static void *take_signals(void *unused)
 {
     (void)unused;
@@ -59,10 +78,7 @@ static void *take_signals(void *unused)
             atomic_fetch_add(&interrupts.saves, 1);
             wake_loop();
         } else if (number != SIGWINCH) {
-            bool first = atomic_load(&interrupts.signal) == 0;
-            if (!first || !atomic_load(&interrupts.armed)) end_now(number);
-            atomic_store(&interrupts.signal, number);
-            wake_loop();
+            end(number);
         } else {
             wake_loop();
         }

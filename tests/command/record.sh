@@ -189,6 +189,12 @@ check "the reason is interrupted" field reason '"interrupted"'
 check "the frames are those of the file" \
     sh -c '"$1" "$2" look int.wav | grep -q "frames $(sed "s/.*\"frames\":\([0-9]*\).*/\1/" out)$"' sh \
     "$PYTHON" "$tests/sound.py"
+echoes=0
+for _ in 1 2 3 4 5; do # timeout(1) sends it to the program, and to its group
+    timeout -s INT 1 "$KODAMA" record --input noise --raw s16:16000 -d 60 --overwrite -o twice.wav --json 2> /dev/null |
+        grep -q '"reason":"interrupted"' && echoes=$((echoes + 1))
+done
+check "one interrupt that comes twice at once ends it in order" [ $echoes -eq 5 ]
 check "SIGTERM ends with 143" signalled TERM 143 term.wav
 check "the file is whole then, too" sound starts noise.wav term.wav
 check "a killed recording" signalled KILL 137 kill.wav
