@@ -192,7 +192,8 @@ static int open_playback(struct playback *playback, struct kodama_error *error)
     }
     pw_stream_add_listener(state->stream, &state->hook, &events, state);
     uint8_t bytes[1024];
-    struct spa_pod_builder builder = SPA_POD_BUILDER_INIT(bytes, sizeof bytes);
+    struct spa_pod_builder builder;
+    spa_pod_builder_init(&builder, bytes, sizeof bytes);
     struct spa_audio_info_raw info = info_of(playback->format);
     const struct spa_pod *parameters[] = {
         spa_format_audio_raw_build(&builder, SPA_PARAM_EnumFormat, &info)};

@@ -200,17 +200,26 @@ void pulse_mic_end(struct pulse_playback *state)
 
 /* ----------------------------------------------------------------------- the sweep */
 
+/* A number and the '.' behind it, or the end; the place behind that, NULL: it is none. */
+static const char *read_number(const char *text, unsigned long long *number)
+{
+    if (!text || *text < '0' || *text > '9') return NULL;
+    char *end;
+    *number = strtoull(text, &end, 10);
+    return *end == '.' ? end + 1 : end;
+}
+
 /* Whether the maker of a module has ended. */
 static bool is_stale(const char *argument)
 {
     const char *owner = argument ? strstr(argument, OWNER_KEY) : NULL;
-    unsigned long pid;
-    unsigned long long start, space;
-    if (!owner || sscanf(owner + strlen(OWNER_KEY), "%lu.%llu.%llu", &pid, &start, &space) != 3) {
-        return false;
-    }
+    unsigned long long pid, start, space;
+    if (!owner) return false;
+    const char *next = read_number(owner + strlen(OWNER_KEY), &pid);
+    next = read_number(next, &start);
+    next = read_number(next, &space);
     struct process process;
-    if (space == 0 || space != process_space()) return false;
+    if (!next || pid > UINT32_MAX || space == 0 || space != process_space()) return false;
     return !process_read((uint32_t)pid, &process) || process.start != start;
 }
 
