@@ -1,17 +1,16 @@
 /* Soak test: a day of the null source in accelerated time, faults and all; exact counts, flat
  * memory. */
-#include "support/support.h"
+#include "capture/null_day.h"
 
 #include <malloc.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <kodama/stream.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
 
-enum { RATE = 48000, GAP_EVERY_S = 60 };
+enum { RATE = 48000 };
 
 struct day {
     uint64_t frames, silent;
@@ -42,33 +41,9 @@ static void a_day_of_the_null_source_is_counted_exactly_in_flat_memory(void **st
 {
     uint64_t seconds = (uint64_t)(*(const double *)*state * test_scale());
     if (seconds < 120) seconds = 120;
-    uint64_t n_faults = seconds / GAP_EVERY_S, gaps = 0, gap_frames = 0;
-    struct kodama_fault *faults = calloc(n_faults, sizeof *faults);
-    assert_non_null(faults);
-    static const enum kodama_fault_kind kinds[] = {KODAMA_FAULT_GAP, KODAMA_FAULT_VANISH,
-                                                   KODAMA_FAULT_BURST, KODAMA_FAULT_DRIFT};
-    struct test_random random = {.state = 24};
-    for (uint64_t i = 0; i < n_faults; i++) {
-        faults[i].kind = kinds[i % 4];
-        faults[i].position = i * GAP_EVERY_S * RATE + test_random_below(&random, RATE);
-        if (faults[i].kind == KODAMA_FAULT_DRIFT) {
-            faults[i].drift_ppm = (double)test_random_below(&random, 400) - 200.0;
-            continue;
-        }
-        faults[i].length_frames = 1 + test_random_below(&random, (uint64_t)RATE * 10);
-        if (faults[i].kind == KODAMA_FAULT_BURST) continue;
-        gaps++;
-        gap_frames += faults[i].length_frames;
-    }
-    struct day day = {.length_frames = seconds * RATE};
-    struct kodama_source_config source_config = KODAMA_SOURCE_CONFIG_INIT;
-    source_config.format = (struct kodama_format){.sample = KODAMA_SAMPLE_S16, .rate_hz = RATE};
-    source_config.length_frames = day.length_frames;
-    source_config.faults = faults;
-    source_config.n_faults = n_faults;
-    struct kodama_source *source;
-    assert_int_equal(kodama_source_open(&source, "null", &source_config, NULL), KODAMA_OK);
-    free(faults);
+    struct null_day wanted = null_day_make(seconds, RATE);
+    struct kodama_source *source = null_day_open(&wanted, RATE);
+    struct day day = {.length_frames = wanted.length_frames};
     struct kodama_stream_config config = KODAMA_STREAM_CONFIG_INIT;
     config.on_chunk = on_chunk;
     config.user = &day;
@@ -92,12 +67,12 @@ static void a_day_of_the_null_source_is_counted_exactly_in_flat_memory(void **st
     assert_int_equal(day.frames, day.length_frames);
     assert_int_equal(stats.frames, day.length_frames);
     assert_int_equal(stats.source.frames, day.length_frames);
-    assert_int_equal(stats.source.gaps, gaps);
-    assert_int_equal(stats.source.gap_frames, gap_frames);
-    assert_int_equal(stats.ring.gap_frames, gap_frames);
+    assert_int_equal(stats.source.gaps, wanted.gaps);
+    assert_int_equal(stats.source.gap_frames, wanted.gap_frames);
+    assert_int_equal(stats.ring.gap_frames, wanted.gap_frames);
     assert_int_equal(stats.lost_frames, 0);
-    assert_true(day.silent >= gap_frames); /* noise is 0 now and then, too */
-    assert_true(day.silent - gap_frames < day.length_frames / 1000);
+    assert_true(day.silent >= wanted.gap_frames); /* noise is 0 now and then, too */
+    assert_true(day.silent - wanted.gap_frames < day.length_frames / 1000);
     assert_true(day.late_heap <= day.early_heap + 16 * 1024);
     assert_true(day.late_bytes <= day.early_bytes + 4 * 1024 * 1024);
     kodama_stream_close(stream);
