@@ -27,11 +27,19 @@ static bool wait_until_due(struct feed *feed, uint64_t position)
     return kodama_waitable_wait(feed->stop_signal, left) == KODAMA_ERR_TIMEOUT;
 }
 
-void feed_mark(struct feed *feed, uint64_t length, uint64_t time_ns, uint32_t flags)
+void feed_mark_at(struct feed *feed, int64_t offset, struct kodama_mark mark)
 {
     if (feed->n_marks == FEED_MARKS_MAX) return; /* no source has so much to say of one place */
-    feed->marks[feed->n_marks++] =
-        (struct kodama_mark){.length = length, .time_ns = time_ns, .flags = flags};
+    mark.position = (uint64_t)offset;
+    feed->marks[feed->n_marks++] = mark;
+}
+
+void feed_mark(struct feed *feed, uint64_t length, uint64_t time_ns, uint32_t flags)
+{
+    /* After a stop in the middle of a block that is the frame where it goes on. */
+    int64_t offset = feed->held_at < feed->n_held ? (int64_t)feed->held_at : 0;
+    feed_mark_at(feed, offset,
+                 (struct kodama_mark){.length = length, .time_ns = time_ns, .flags = flags});
 }
 
 void feed_say(struct feed *feed, enum feed_block what)
@@ -39,13 +47,15 @@ void feed_say(struct feed *feed, enum feed_block what)
     feed->what = what;
 }
 
-/* Publish what is known of the frame that is written next. */
+/* Publish what is known of the block that is written next. */
 static void publish_marks(struct feed *feed)
 {
     struct kodama_source *source = feed->source;
+    uint64_t begin = kodama_ring_position(source->ring) - feed->held_at;
     for (size_t i = 0; i < feed->n_marks; i++) {
-        feed->marks[i].position = kodama_ring_position(source->ring);
-        if (kodama_writer_mark(&source->writer, &feed->marks[i]) != KODAMA_ERR_CLOSED) continue;
+        struct kodama_mark mark = feed->marks[i];
+        mark.position += begin;
+        if (kodama_writer_mark(&source->writer, &mark) != KODAMA_ERR_CLOSED) continue;
         /* The write that follows will say so, too; the rest is for the next start. */
         feed->n_marks -= i;
         memmove(feed->marks, feed->marks + i, feed->n_marks * sizeof feed->marks[0]);
@@ -73,18 +83,34 @@ static bool fill_gap(struct feed *feed, bool wait)
     return true;
 }
 
+/* The marks of a block that is refused: what they say of frames behind it stays. */
+static void refuse_marks(struct feed *feed)
+{
+    size_t kept = 0;
+    uint64_t gap_frames = 0; /* behind the block */
+    for (size_t i = 0; i < feed->n_marks; i++) {
+        struct kodama_mark mark = feed->marks[i];
+        int64_t behind = (int64_t)(mark.position + mark.length - feed->n_held);
+        if (mark.flags == KODAMA_MARK_CLOCK) { /* what comes after has another clock, too */
+            mark.position = 0;
+            feed->marks[kept++] = mark;
+        } else if ((mark.flags & KODAMA_MARK_GAP) && behind > (int64_t)gap_frames) {
+            gap_frames = (uint64_t)behind;
+        }
+    }
+    feed->n_marks = kept;
+    if (gap_frames == 0) return;
+    feed_mark_at(feed, 0, (struct kodama_mark){.length = gap_frames, .flags = KODAMA_MARK_GAP});
+}
+
 /* A lossless reader is full and nobody waits for it: the block becomes a part of a gap, which is
  * written when there is room, so that what follows stands where it would have stood. */
 static void refuse_block(struct feed *feed)
 {
-    size_t n_frames = feed->n_held - feed->held_at, kept = 0;
+    size_t n_frames = feed->n_held - feed->held_at;
     feed->refused += n_frames;
     source_count(&feed->source->counters.rejected_frames, n_frames);
-    /* Another clock is another clock for what comes after, too. */
-    for (size_t i = 0; i < feed->n_marks; i++) {
-        if (feed->marks[i].flags == KODAMA_MARK_CLOCK) feed->marks[kept++] = feed->marks[i];
-    }
-    feed->n_marks = kept;
+    refuse_marks(feed);
     feed->held_at = feed->n_held;
 }
 

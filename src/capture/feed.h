@@ -30,7 +30,7 @@
 typedef int64_t (*feed_read_function)(void *state, void *frames, size_t max_frames,
                                       struct kodama_error *error);
 
-enum { FEED_MARKS_MAX = 8 };
+enum { FEED_MARKS_MAX = 72 }; /* a mix of 64 inputs has something to say of each */
 
 /** What a block is. */
 enum feed_block {
@@ -52,9 +52,11 @@ struct feed {
     bool started;
     /* The feed's thread only; kept from one start to the next. */
     uint8_t *block;
-    size_t n_held, held_at;                   /* frames in the block; of which written */
-    enum feed_block what;                     /* the block is */
-    struct kodama_mark marks[FEED_MARKS_MAX]; /* of the frame that is written next */
+    size_t n_held, held_at; /* frames in the block; of which written */
+    enum feed_block what;   /* the block is */
+    /* Of the block that is held, where they are not published yet; their positions count from its
+     * first frame, modulo 2^64: some lie before it. */
+    struct kodama_mark marks[FEED_MARKS_MAX];
     size_t n_marks;
     uint64_t refused; /* frames that were refused and are not yet on the timeline */
     bool ended;
@@ -78,8 +80,13 @@ int feed_init(struct feed *feed, struct kodama_source *source, size_t block_fram
 void feed_free(struct feed *feed);
 
 /** For `read`: say something of the first frame of the block that is being read; the mark is
- * published just before that frame. Thread: the feed's. */
+ * published just before the block. Thread: the feed's. */
 void feed_mark(struct feed *feed, uint64_t length, uint64_t time_ns, uint32_t flags);
+
+/** The same of a place that is `offset` frames from the block's first frame; to be called in order
+ * of place. A gap may be longer than the block: of a block that is refused, what lies behind it is
+ * told with the next one. Thread: the feed's. */
+void feed_mark_at(struct feed *feed, int64_t offset, struct kodama_mark mark);
 
 /** For `read`: say what the block that is being read is. It is counted when it is written; marking
  * it is up to `read`. Thread: the feed's. */

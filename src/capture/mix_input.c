@@ -299,6 +299,35 @@ void mix_input_follow(struct mix_input *input, const struct mix_input *reference
                      input->source->format.rate_hz);
 }
 
+/* Whether the place is behind the next change of `count` changes, of which the last was at `at`;
+ * where those before it were nobody knows any more. */
+static bool has_come(const struct mix_input *input, uint64_t told, uint64_t count, uint64_t at)
+{
+    return told < count && (told + 1 < count || (int64_t)at < input->place);
+}
+
+bool mix_input_look(struct mix_input *input)
+{
+    const struct source_counters *counters = &input->source->counters;
+    /* acquire: what is counted has its position already */
+    uint64_t returned = atomic_load_explicit(&counters->returned, memory_order_acquire);
+    uint64_t vanished = atomic_load_explicit(&counters->vanished, memory_order_acquire);
+    uint64_t vanished_at = atomic_load_explicit(&counters->vanished_at, memory_order_relaxed);
+    uint64_t returned_at = atomic_load_explicit(&counters->returned_at, memory_order_relaxed);
+    bool seen = input->gone;
+    for (;;) {
+        if (!input->gone && has_come(input, input->vanished, vanished, vanished_at)) {
+            input->vanished++;
+            seen = input->gone = true;
+        } else if (input->gone && has_come(input, input->returned, returned, returned_at)) {
+            input->returned++;
+            input->gone = false;
+        } else {
+            return seen;
+        }
+    }
+}
+
 /* ---------------------------------------------------------------- opening and closing */
 
 int mix_input_init(struct mix_input *input, size_t block_frames, uint32_t mix_channels,

@@ -52,9 +52,11 @@ struct mix_input {
     bool timed;     /* its marks say when it was heard */
     struct mix_clock clock;
     struct mix_drift drift;
-    uint64_t lead;    /* frames of the mix until it begins */
-    size_t n_done;    /* frames in the block that is being made */
-    uint64_t gap_end; /* where its latest gap ends, on the mix's timeline */
+    uint64_t lead;               /* frames of the mix until it begins */
+    size_t n_done;               /* frames in the block that is being made */
+    uint64_t gap_end;            /* where its latest gap ends, on the mix's timeline */
+    bool gone;                   /* its target is not there, at the place; */
+    uint64_t vanished, returned; /* how often it went and came back up to there */
 };
 
 /** Prepare. KODAMA_OK or KODAMA_ERR_MEMORY; mix_input_free() is due in any case. */
@@ -87,5 +89,9 @@ int mix_input_add(struct mix_input *input, float *sum, size_t n_frames, uint32_t
 
 /** Bring an input in step with a reference, after a block of n_frames. */
 void mix_input_follow(struct mix_input *input, const struct mix_input *reference, size_t n_frames);
+
+/** See whether what it captures has gone or come back, in the frames that were added. True when it
+ * is gone, or was since the last look. */
+bool mix_input_look(struct mix_input *input);
 
 #endif

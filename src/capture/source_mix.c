@@ -94,16 +94,27 @@ static int by_position(const void *left, const void *right)
 }
 
 /* What was found in all inputs, in order. */
-static void write_marks(struct mix_state *mix)
+static void hand_on_marks(struct mix_state *mix)
 {
     struct mix_marks *marks = &mix->marks;
     qsort(marks->marks, marks->n_marks, sizeof *marks->marks, by_position);
-    uint64_t shift = kodama_ring_position(mix->source->writer.ring) - mix->position;
     for (size_t i = 0; i < marks->n_marks; i++) {
-        marks->marks[i].position += shift;
-        kodama_writer_mark(&mix->source->writer, &marks->marks[i]);
+        int64_t offset = (int64_t)(marks->marks[i].position - mix->position);
+        feed_mark_at(&mix->feed, offset, marks->marks[i]);
     }
     marks->n_marks = 0;
+}
+
+/* The mix has vanished while one of its inputs has. */
+static void watch_targets(struct mix_state *mix)
+{
+    bool seen = false, gone = false;
+    for (size_t i = 0; i < mix->n_inputs; i++) {
+        if (mix_input_look(&mix->inputs[i])) seen = true;
+        if (mix->inputs[i].gone) gone = true;
+    }
+    if (seen) source_vanished(mix->source);
+    if (!gone) source_returned(mix->source);
 }
 
 /* All have ended: did one of them end badly? */
@@ -154,7 +165,8 @@ static int64_t mix_read(void *argument, void *frames, size_t max_frames, struct 
         if (mix->reference) mix_input_follow(input, mix->reference, max_frames);
     }
     if (n == 0) return ended(mix, error);
-    write_marks(mix);
+    hand_on_marks(mix);
+    watch_targets(mix);
     convert_from_float(format.sample, mix->sum, frames, n * format.channels);
     mix->position += n;
     return (int64_t)n;

@@ -384,6 +384,134 @@ static void a_mix_that_is_started_again_goes_on_where_it_was(void **state)
     kodama_stream_close(stream);
 }
 
+/* Events of a stream, as they come. */
+struct told {
+    size_t n;
+    struct kodama_stream_event events[16];
+};
+
+static void on_event(void *user, const struct kodama_stream_event *event)
+{
+    struct told *told = user;
+    if (told->n < 16) told->events[told->n] = *event;
+    told->n++;
+}
+
+static void a_mix_has_vanished_while_one_of_its_inputs_has(void **state)
+{
+    (void)state;
+    enum { N = 50000, BLOCK = RATE / 100 };
+    const struct kodama_fault one[] = {
+        {.kind = KODAMA_FAULT_VANISH, .position = 5000, .length_frames = 3000},
+        {.kind = KODAMA_FAULT_VANISH, .position = 20000, .length_frames = 5000},
+        {.kind = KODAMA_FAULT_VANISH, .position = 40000, .length_frames = 10},
+    };
+    const struct kodama_fault two[] = {
+        {.kind = KODAMA_FAULT_VANISH, .position = 23000, .length_frames = 7000},
+    };
+    static const uint64_t wanted[][2] = {{5000, 8000}, {20000, 30000}, {40000, 40010}};
+    struct kodama_mix_input inputs[] = {{noise(1, 1, N, one, 3), 1.0},
+                                        {noise(2, 1, N, two, 1), 1.0},
+                                        {noise(3, 1, N, NULL, 0), 1.0}};
+    struct told told = {0};
+    struct kodama_stream_config config = KODAMA_STREAM_CONFIG_INIT;
+    config.on_event = on_event;
+    config.event_user = &told;
+    struct kodama_source *mix = open_mix(inputs, 3, usual);
+    struct kodama_stream *stream;
+    assert_int_equal(kodama_stream_open(&stream, mix, &config, NULL), KODAMA_OK);
+    assert_int_equal(kodama_stream_start(stream, NULL), KODAMA_OK);
+    assert_int_equal(kodama_stream_wait(stream, KODAMA_FOREVER, NULL), KODAMA_OK);
+    struct kodama_stream_stats stats;
+    kodama_stream_stats(stream, &stats);
+    assert_int_equal(stats.source.vanished, 3);
+    assert_int_equal(stats.source.returned, 3);
+    assert_true(stats.source.present);
+    size_t n = 0;
+    for (size_t i = 0; i < told.n && i < 16; i++) {
+        const struct kodama_stream_event *event = &told.events[i];
+        if (event->kind != KODAMA_STREAM_VANISHED) continue;
+        assert_true(n < 6);
+        assert_int_equal(event->over, n % 2);
+        n++;
+    }
+    assert_int_equal(n, 6);
+    assert_int_equal(mix->counters.vanished_at / BLOCK, wanted[2][0] / BLOCK);
+    assert_int_equal(mix->counters.returned_at / BLOCK, wanted[2][1] / BLOCK);
+    kodama_stream_close(stream);
+}
+
+/* Stalls in the middle of the gap until something is refused; checks every frame. */
+struct slow {
+    struct kodama_stream *stream;
+    bool has_stalled;
+    uint64_t frames, n_marked, n_wrong;
+};
+
+enum { SLOW_GAP = 9000, SLOW_GAP_END = 15000, SLOW_LENGTH = 20000 };
+
+static int stall_once(void *user, const struct kodama_chunk *chunk)
+{
+    struct slow *slow = user;
+    struct kodama_ring *ring = kodama_stream_ring(slow->stream);
+    const float *frames = chunk->frames;
+    for (uint32_t i = 0; i < chunk->n_frames; i++) {
+        uint64_t position = chunk->position + i;
+        bool in_gap = position >= SLOW_GAP && position < SLOW_GAP_END, missing = false;
+        struct kodama_mark marks[8];
+        int n = kodama_ring_marks(ring, position, 1, marks, 8, NULL);
+        for (int j = 0; j < n && j < 8; j++) {
+            if (marks[j].flags & KODAMA_MARK_GAP) missing = true;
+        }
+        slow->n_marked += missing;
+        if (in_gap && !missing) slow->n_wrong++;
+        if (frames[i] != (missing ? 0.0f : generator_noise_sample(1, position))) slow->n_wrong++;
+    }
+    slow->frames += chunk->n_frames;
+    struct kodama_stream_stats stats = {0};
+    while (!slow->has_stalled && chunk->position > SLOW_GAP && stats.rejected_frames == 0) {
+        clock_sleep_until(clock_now_ns() + CLOCK_NS_PER_MS);
+        kodama_stream_stats(slow->stream, &stats);
+    }
+    if (stats.rejected_frames > 0) slow->has_stalled = true;
+    return KODAMA_OK;
+}
+
+static void refused_frames_of_a_mix_leave_its_marks_where_they_belong(void **state)
+{
+    (void)state;
+    const struct kodama_fault gap = {
+        .kind = KODAMA_FAULT_GAP, .position = SLOW_GAP, .length_frames = SLOW_GAP_END - SLOW_GAP};
+    struct kodama_source_config null = KODAMA_SOURCE_CONFIG_INIT;
+    null.format = (struct kodama_format){.rate_hz = RATE, .channels = 1};
+    null.seed = 1;
+    null.amplitude = 1.0;
+    null.length_frames = SLOW_LENGTH;
+    null.paced = true;
+    null.faults = &gap;
+    null.n_faults = 1;
+    struct kodama_mix_input input = {.gain = 1.0};
+    assert_int_equal(kodama_source_open(&input.source, "null", &null, NULL), KODAMA_OK);
+    struct slow slow = {0};
+    struct kodama_stream_config config = KODAMA_STREAM_CONFIG_INIT;
+    config.ring_seconds = 0.1;
+    config.overflow = KODAMA_OVERFLOW_REJECT;
+    config.on_chunk = stall_once;
+    config.user = &slow;
+    struct kodama_source *mix = open_mix(&input, 1, usual);
+    assert_int_equal(kodama_stream_open(&slow.stream, mix, &config, NULL), KODAMA_OK);
+    assert_int_equal(kodama_stream_start(slow.stream, NULL), KODAMA_OK);
+    assert_int_equal(kodama_stream_wait(slow.stream, KODAMA_FOREVER, NULL), KODAMA_OK);
+    struct kodama_stream_stats stats;
+    kodama_stream_stats(slow.stream, &stats);
+    kodama_stream_close(slow.stream);
+    assert_int_equal(slow.n_wrong, 0);
+    assert_int_equal(slow.frames, SLOW_LENGTH);
+    assert_true(slow.has_stalled);
+    assert_in_range(slow.n_marked, SLOW_GAP_END - SLOW_GAP,
+                    SLOW_GAP_END - SLOW_GAP + stats.rejected_frames);
+}
+
 static void a_mix_that_cannot_be_is_refused_and_leaves_the_inputs_alone(void **state)
 {
     (void)state;
@@ -435,6 +563,8 @@ int main(void)
         cmocka_unit_test(mixes_can_be_mixed),
         cmocka_unit_test(a_mix_stops_at_once_in_every_state),
         cmocka_unit_test(a_mix_that_is_started_again_goes_on_where_it_was),
+        cmocka_unit_test(a_mix_has_vanished_while_one_of_its_inputs_has),
+        cmocka_unit_test(refused_frames_of_a_mix_leave_its_marks_where_they_belong),
         cmocka_unit_test(a_mix_that_cannot_be_is_refused_and_leaves_the_inputs_alone),
     };
     return cmocka_run_group_tests_name("source mix", tests, NULL, NULL);
