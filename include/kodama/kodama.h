@@ -22,6 +22,7 @@
 #include <kodama/ring.h>
 #include <kodama/scanner.h>
 #include <kodama/segmenter.h>
+#include <kodama/server.h>
 #include <kodama/sink.h>
 #include <kodama/source.h>
 #include <kodama/status.h>

@@ -1,0 +1,337 @@
+/* kodama serve: the recognition server. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kodama/detector.h>
+#include <kodama/model.h>
+#include <kodama/server.h>
+
+#include "command/command.h"
+#include "command/interrupt.h"
+#include "command/output.h"
+
+enum { TOKEN_BYTES = 256 };
+
+struct serve_options {
+    const char *host;
+    uint32_t port;
+    const char *token;
+    const char *token_file;
+    struct option_list origins;
+    const char *certificate;
+    const char *key;
+    const char *engine;
+    const char *model;
+    uint32_t n_decoders;
+    const char *detector;
+    uint32_t max_sessions;
+    uint32_t max_per_address;
+    uint32_t max_upload_mb;
+    uint32_t resume_s;
+    uint32_t idle_s;
+    uint32_t stop_s;
+    bool verbose;
+};
+
+static void log_line(void *user, enum kodama_log_level level, const char *line)
+{
+    (void)user;
+    complain("serve", "%s%s",
+             level <= KODAMA_LOG_ERROR     ? "error: "
+             : level <= KODAMA_LOG_WARNING ? "warning: "
+                                           : "",
+             line);
+}
+
+/* The first line of a file: a token on the command line can be read by everybody on the machine. */
+static bool read_token(const char *path, char *token)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, token, TOKEN_BYTES - 1) : -1;
+    int number = errno;
+    if (fd >= 0) close(fd);
+    if (n < 0) {
+        complain("serve", "cannot read the token from %s: %s", path, error_words(number));
+        return false;
+    }
+    token[n] = '\0';
+    token[strcspn(token, "\r\n")] = '\0';
+    if (token[0]) return true;
+    complain("serve", "%s is empty; its first line is to be the token", path);
+    return false;
+}
+
+static void fill(const struct serve_options *options, const struct kodama_log *log,
+                 struct kodama_server_config *config)
+{
+    config->host = options->host;
+    config->port = options->port;
+    config->token = options->token;
+    config->origins = options->origins.values;
+    config->n_origins = options->origins.n;
+    config->certificate = options->certificate;
+    config->key = options->key;
+    config->detector = options->detector;
+    config->max_sessions = options->max_sessions;
+    config->max_per_address = options->max_per_address;
+    config->max_upload_mb = options->max_upload_mb;
+    config->resume_ms = options->resume_s * 1000;
+    config->idle_ms = options->idle_s * 1000;
+    config->log = log;
+}
+
+static void wait_for_signal(void)
+{
+    while (!interrupt_signal()) {
+        struct pollfd poller = {.fd = interrupt_descriptor(), .events = POLLIN};
+        (void)poll(&poller, 1, -1);
+        interrupt_acknowledge();
+    }
+}
+
+static int serve(const struct serve_options *options, struct kodama_model *model,
+                 const struct kodama_log *log)
+{
+    struct kodama_server_config config = KODAMA_SERVER_CONFIG_INIT;
+    struct kodama_server *server = NULL;
+    struct kodama_error error = {0};
+    char line[512];
+    fill(options, log, &config);
+    if (kodama_server_open(&server, model, &config, &error) < 0) {
+        complain("serve", "%s", error.message);
+        return EXIT_FAILED;
+    }
+    snprintf(line, sizeof line, "http%s://%s:%u\n", options->certificate ? "s" : "", options->host,
+             kodama_server_port(server));
+    int code = output_whole("serve", line, strlen(line));
+    if (code == EXIT_DONE) {
+        interrupt_arm();
+        wait_for_signal();
+        if (options->verbose) complain("serve", "finishing what was heard");
+        if (kodama_server_stop(server, (int64_t)options->stop_s * 1000000000) < 0) {
+            complain("serve", "what was not delivered in %u s is lost", options->stop_s);
+            code = EXIT_FAILED;
+        }
+    }
+    kodama_server_close(server);
+    return code;
+}
+
+static int serve_run(const struct invocation *invocation)
+{
+    struct serve_options options = *(const struct serve_options *)invocation->options;
+    struct kodama_model_config config = KODAMA_MODEL_CONFIG_INIT;
+    struct kodama_model *model = NULL;
+    struct kodama_error error = {0};
+    char token[TOKEN_BYTES];
+    struct kodama_log log = {.write = log_line,
+                             .level = options.verbose ? KODAMA_LOG_INFO : KODAMA_LOG_WARNING};
+    if (options.token && options.token_file) {
+        complain("serve", "--token and --token-file exclude each other");
+        return EXIT_USAGE;
+    }
+    if (options.token_file) {
+        if (!read_token(options.token_file, token)) return EXIT_FAILED;
+        options.token = token;
+    }
+    (void)interrupt_open(NULL, NULL);
+    config.engine = options.engine;
+    config.path = options.model;
+    config.n_decoders = options.n_decoders;
+    config.log = &log;
+    int code = EXIT_FAILED;
+    if (kodama_model_open(&model, &config, &error) == KODAMA_OK) {
+        code = serve(&options, model, &log);
+    } else {
+        complain("serve", "%s", error.message);
+    }
+    kodama_model_close(model);
+    interrupt_close();
+    return code;
+}
+
+#define AT(field) offsetof(struct serve_options, field)
+
+static const struct option_entry serve_table[] = {
+    {.name = "host",
+     .kind = OPTION_TEXT,
+     .argument = "ADDRESS",
+     .help = "Address to listen on; 0.0.0.0: all. One that other machines reach needs a token",
+     .fallback = "127.0.0.1",
+     .group = "Listening",
+     .offset = AT(host)},
+    {.name = "port",
+     .letter = 'p',
+     .kind = OPTION_COUNT,
+     .argument = "PORT",
+     .help = "Port to listen on; 0: any free one, which is printed",
+     .fallback = "8000",
+     .least = 0,
+     .most = 65535,
+     .offset = AT(port)},
+    {.name = "cert",
+     .kind = OPTION_TEXT,
+     .argument = "FILE",
+     .help = "Speak TLS with this certificate (PEM)",
+     .is_file = true,
+     .offset = AT(certificate)},
+    {.name = "key",
+     .kind = OPTION_TEXT,
+     .argument = "FILE",
+     .help = "The certificate's private key (PEM)",
+     .is_file = true,
+     .offset = AT(key)},
+    {.name = "token",
+     .kind = OPTION_TEXT,
+     .argument = "SECRET",
+     .help = "Secret that every request must carry. Others on this machine can see it in the list "
+             "of processes; --token-file keeps it from them",
+     .group = "Who may come in",
+     .offset = AT(token)},
+    {.name = "token-file",
+     .kind = OPTION_TEXT,
+     .argument = "FILE",
+     .help = "Read that secret from the first line of a file",
+     .is_file = true,
+     .offset = AT(token_file)},
+    {.name = "origin",
+     .kind = OPTION_LIST,
+     .argument = "ORIGIN",
+     .help = "Web page that may use the server, such as https://example.org; may be given again. "
+             "Pages of this machine always may",
+     .offset = AT(origins)},
+    {.name = "engine",
+     .letter = 'e',
+     .kind = OPTION_CHOICE,
+     .argument = "ENGINE",
+     .help = "Recognition engine; the best one that is there when not given",
+     .choice = kodama_engine_name,
+     .group = "Recognition",
+     .offset = AT(engine)},
+    {.name = "model",
+     .letter = 'm',
+     .kind = OPTION_TEXT,
+     .argument = "PATH",
+     .help = "Folder or file of the engine's model, the engine's own when not given",
+     .is_file = true,
+     .offset = AT(model)},
+    {.name = "decoders",
+     .kind = OPTION_COUNT,
+     .argument = "N",
+     .help = "Utterances decoded at the same time; 0: one per processor, at most 4",
+     .fallback = "0",
+     .least = 0,
+     .most = 64,
+     .offset = AT(n_decoders)},
+    {.name = "detector",
+     .kind = OPTION_CHOICE,
+     .argument = "NAME",
+     .help = "Voice activity detector",
+     .choice = kodama_detector_name,
+     .offset = AT(detector)},
+    {.name = "max-sessions",
+     .kind = OPTION_COUNT,
+     .argument = "N",
+     .help = "Conversations at a time, with those that wait for their client",
+     .fallback = "256",
+     .least = 1,
+     .most = 100000,
+     .group = "Limits",
+     .offset = AT(max_sessions)},
+    {.name = "max-per-address",
+     .kind = OPTION_COUNT,
+     .argument = "N",
+     .help = "Connections from one address; 0: no limit",
+     .fallback = "64",
+     .least = 0,
+     .most = 100000,
+     .offset = AT(max_per_address)},
+    {.name = "max-upload",
+     .kind = OPTION_COUNT,
+     .argument = "MB",
+     .help = "Largest file to transcribe",
+     .fallback = "2000",
+     .least = 1,
+     .most = 100000,
+     .offset = AT(max_upload_mb)},
+    {.name = "resume",
+     .kind = OPTION_COUNT,
+     .argument = "SECONDS",
+     .help = "So long a session waits for a client that lost its connection",
+     .fallback = "60",
+     .least = 0,
+     .most = 86400,
+     .offset = AT(resume_s)},
+    {.name = "idle",
+     .kind = OPTION_COUNT,
+     .argument = "SECONDS",
+     .help = "A session that gets no audio ends after this; 0: never",
+     .fallback = "300",
+     .least = 0,
+     .most = 86400,
+     .offset = AT(idle_s)},
+    {.name = "stop",
+     .kind = OPTION_COUNT,
+     .argument = "SECONDS",
+     .help = "When ended: so long finals may take that are not delivered yet",
+     .fallback = "30",
+     .least = 0,
+     .most = 86400,
+     .offset = AT(stop_s)},
+    {.name = "verbose",
+     .letter = 'v',
+     .kind = OPTION_ON,
+     .help = "Tell on standard error what goes on; neither audio, text nor tokens",
+     .offset = AT(verbose)},
+    {0},
+};
+
+static const struct section serve_sections[] = {
+    {"What it serves",
+     "  GET /ws          live captions: WebSocket, audio in, messages out\n"
+     "  GET /status      version, engines, models, sessions (JSON)\n"
+     "  GET /healthz     200 while it takes sessions, 503 while it ends\n"
+     "  GET /metrics     counters for Prometheus\n"
+     "  GET /v1/models   the model's name, as OpenAI's clients ask for it\n\n"
+     "The protocol is described in docs/server.md. The address is printed on standard output when "
+     "the server listens."},
+    {"Ending",
+     "The first Ctrl-C, or SIGTERM, refuses new sessions, recognises what was heard, delivers it "
+     "and exits. The second ends at once."},
+    {NULL, NULL},
+};
+
+static const struct example serve_examples[] = {
+    {"kodama serve", "Serve this machine on port 8000"},
+    {"kodama serve --host 0.0.0.0 --token-file secret.txt --cert cert.pem --key key.pem",
+     "Serve others, too"},
+    {"curl localhost:8000/status", "Ask how it is"},
+    {NULL, NULL},
+};
+
+static const struct exit_entry serve_exits[] = {
+    {EXIT_DONE, "Ended by a signal, and everything was delivered"},
+    {EXIT_FAILED, "The model or the address failed, or something was not delivered; a sentence on "
+                  "standard error says how"},
+    {EXIT_USAGE, "The command line was not understood"},
+    {0, NULL},
+};
+
+const struct command command_serve = {
+    .name = "serve",
+    .summary = "live captions for other programs, over the network",
+    .description = "Serves speech recognition over WebSocket and HTTP: clients send audio while it "
+                   "is spoken and get partial captions at once and finished ones when somebody "
+                   "pauses. A client that loses its connection goes on where it was.",
+    .options = serve_table,
+    .options_bytes = sizeof(struct serve_options),
+    .sections = serve_sections,
+    .examples = serve_examples,
+    .exits = serve_exits,
+    .run = serve_run,
+};

@@ -1,0 +1,107 @@
+/* One connection: a WebSocket with its session, or a request with its answer. Network thread only.
+ */
+#ifndef SERVE_CONNECTION_H
+#define SERVE_CONNECTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include <libwebsockets.h>
+
+#include "serve/internal.h"
+#include "serve/settings.h"
+
+enum { CONNECTION_ADDRESS_BYTES = 64, CONNECTION_ERRORS_MAX = 8 };
+
+struct upload;
+
+struct connection {
+    struct lws *wsi;
+    struct kodama_server *server;
+    struct connection *next;
+    char address[CONNECTION_ADDRESS_BYTES];
+
+    /* A WebSocket's. */
+    bool is_socket;
+    struct session *session;  /* NULL: none yet, or it was taken away */
+    struct settings settings; /* of the query */
+    bool has_settings;        /* there were some: the session begins at once */
+    bool has_audio;
+    bool paused; /* it is not read */
+    bool pings;  /* a ping is due */
+    bool greets; /* the answer to a resume is due */
+    uint64_t greeting_seq, greeting_sample;
+    char *farewell;  /* the last message; owned; then it is closed */
+    bool closes;     /* it is to be closed */
+    bool is_closing; /* that was begun */
+    int close_code;
+    char *text; /* of the message that is coming in; owned */
+    size_t n_text;
+    uint32_t n_errors;
+    uint64_t opened_ns, heard_ns, pinged_ns;
+
+    /* A request's. */
+    char *body; /* of the answer; owned */
+    size_t n_body;
+    struct upload *upload;
+};
+
+struct network {
+    struct kodama_server *server;
+    uv_loop_t loop;
+    uv_timer_t timer;
+    bool has_loop, ticking, ended;
+    struct lws_context *context;
+    struct lws_vhost *vhost;
+    struct connection *connections;
+    struct session *sessions; /* each with a reference */
+};
+
+/* native.c: the native protocol. */
+void native_opened(struct connection *connection);
+/** A whole text message. */
+void native_text(struct connection *connection, const char *text, size_t n_bytes);
+/** Bytes of a binary message. @return false: close the connection */
+bool native_audio(struct connection *connection, const void *bytes, size_t n_bytes);
+/** Begin with what the query said. */
+void native_begin(struct connection *connection);
+/** The next message to be sent, with LWS_PRE bytes before it; NULL: none. */
+char *native_message(struct connection *connection, size_t *n_bytes);
+/** End the connection with an error and a close. */
+void native_refuse(struct connection *connection, const char *code, const char *words, int close);
+/** The connection has gone. */
+void native_closed(struct connection *connection);
+
+/* sessions.c: the list of sessions. */
+/** A new session for a connection. NULL: it was refused, and told why. */
+struct session *sessions_open(struct connection *connection, const struct settings *settings);
+struct session *sessions_find(struct network *network, const char *id);
+/** Take a session from its connection: its client is away. */
+void sessions_leave(struct connection *connection);
+/** Forget a session. */
+void sessions_drop(struct network *network, struct session *session);
+/** What time brings: limits, ends. */
+void sessions_tick(struct network *network, uint64_t now_ns);
+/** Whether all that can be delivered was delivered. */
+bool sessions_drained(struct network *network);
+void sessions_stop(struct network *network);
+
+/* http.c: requests. */
+/** Whether a request may be served; answers it when not. `closes` says what to return to
+ * libwebsockets. */
+bool http_admits(struct connection *connection, bool upgrade, int *closes);
+int http_request(struct connection *connection, const char *path);
+int http_body(struct connection *connection, const void *bytes, size_t n_bytes);
+int http_body_end(struct connection *connection);
+int http_writable(struct connection *connection);
+void http_closed(struct connection *connection);
+
+/* network.c */
+void network_tick_on(struct network *network);
+/** Words that no one can guess. */
+void network_random(struct network *network, char *text, size_t n_bytes);
+
+#endif

@@ -1,0 +1,226 @@
+/* Requests: who is admitted, and the pages that are answered from memory. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "serve/connection.h"
+#include "serve/gate.h"
+
+enum { HEADERS_BYTES = 1024 };
+
+/* ------------------------------------------------------------------ admission */
+
+static bool has_token(struct lws *wsi, const char *token)
+{
+    char given[512], argument[512];
+    if (lws_hdr_copy(wsi, given, sizeof given, WSI_TOKEN_HTTP_AUTHORIZATION) > 0 &&
+        gate_same_secret(gate_bearer(given), token)) {
+        return true;
+    }
+    int n = lws_hdr_custom_copy(wsi, given, sizeof given, "x-api-key:", 10);
+    if (n > 0 && gate_same_secret(given, token)) return true;
+    for (int i = 0; (n = lws_hdr_copy_fragment(wsi, argument, sizeof argument,
+                                               WSI_TOKEN_HTTP_URI_ARGS, i)) >= 0;
+         i++) {
+        if (strncmp(argument, "token=", 6) == 0 && gate_same_secret(argument + 6, token)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t connections_from(struct network *network, const char *address)
+{
+    uint32_t n = 0;
+    for (struct connection *c = network->connections; c; c = c->next) {
+        if (strcmp(c->address, address) == 0) n++;
+    }
+    return n;
+}
+
+static bool path_is(struct lws *wsi, const char *path)
+{
+    char asked[64];
+    return lws_hdr_copy(wsi, asked, sizeof asked, WSI_TOKEN_GET_URI) > 0 &&
+           strcmp(asked, path) == 0;
+}
+
+static bool refuse(struct connection *connection, enum metrics_refusal kind, unsigned status,
+                   const char *words, int *closes)
+{
+    METRICS_ADD(connection->server->metrics.refused[kind], 1);
+    *closes = lws_return_http_status(connection->wsi, status, words) ? -1 : 1;
+    return false;
+}
+
+bool http_admits(struct connection *connection, bool upgrade, int *closes)
+{
+    struct lws *wsi = connection->wsi;
+    struct kodama_server *server = connection->server;
+    const struct kodama_server_config *config = &server->config;
+    char origin[512] = "", address[CONNECTION_ADDRESS_BYTES] = "";
+    if (lws_hdr_copy(wsi, origin, sizeof origin, WSI_TOKEN_ORIGIN) < 0) {
+        snprintf(origin, sizeof origin, "too long"); /* as foreign as it can be */
+    }
+    if (!gate_allows_origin(origin, config->origins, config->n_origins)) {
+        return refuse(connection, REFUSED_ORIGIN, HTTP_STATUS_FORBIDDEN,
+                      "This page may not use the server.", closes);
+    }
+    if (config->token && !has_token(wsi, config->token)) {
+        return refuse(connection, REFUSED_TOKEN, HTTP_STATUS_UNAUTHORIZED,
+                      "A token is needed: as Bearer, X-API-Key or ?token=.", closes);
+    }
+    if (!upgrade) return true;
+    if (!path_is(wsi, "/ws") && !path_is(wsi, "/")) {
+        return refuse(connection, REFUSED_MESSAGE, HTTP_STATUS_NOT_FOUND,
+                      "There is no WebSocket here; it is at /ws.", closes);
+    }
+    if (atomic_load(&server->stopping)) {
+        return refuse(connection, REFUSED_STOPPING, HTTP_STATUS_SERVICE_UNAVAILABLE,
+                      "The server is being stopped.", closes);
+    }
+    lws_get_peer_simple(wsi, address, sizeof address);
+    if (config->max_per_address &&
+        connections_from(server->network, address) >= config->max_per_address) {
+        return refuse(connection, REFUSED_ADDRESS, 429, "Too many connections from this address.",
+                      closes);
+    }
+    return true;
+}
+
+/* -------------------------------------------------------------------- answers */
+
+/* Answer a request; the body is taken. NULL: out of memory. */
+static int answer(struct connection *connection, unsigned status, const char *type, char *body)
+{
+    struct lws *wsi = connection->wsi;
+    uint8_t headers[LWS_PRE + HEADERS_BYTES], *at = headers + LWS_PRE, *begin = at,
+                                              *end = headers + sizeof headers - 1;
+    if (!body) return -1;
+    free(connection->body);
+    connection->body = body;
+    connection->n_body = strlen(body);
+    if (lws_add_http_common_headers(wsi, status, type, connection->n_body, &at, end) ||
+        lws_add_http_header_by_name(wsi, (const unsigned char *)"cache-control:",
+                                    (const unsigned char *)"no-store", 8, &at, end) ||
+        lws_finalize_write_http_header(wsi, begin, &at, end)) {
+        return -1;
+    }
+    lws_callback_on_writable(wsi);
+    return 0;
+}
+
+int http_writable(struct connection *connection)
+{
+    if (!connection->body) return 0;
+    unsigned char *bytes = memory_array(LWS_PRE + connection->n_body + 1, 1);
+    if (!bytes) return -1;
+    memcpy(bytes + LWS_PRE, connection->body, connection->n_body);
+    int n = lws_write(connection->wsi, bytes + LWS_PRE, connection->n_body, LWS_WRITE_HTTP_FINAL);
+    free(bytes);
+    free(connection->body);
+    connection->body = NULL;
+    if (n < (int)connection->n_body) return -1;
+    return lws_http_transaction_completed(connection->wsi) ? -1 : 0;
+}
+
+static char *json_text(json_t *object)
+{
+    char *text = json_dumps(object, JSON_COMPACT);
+    json_decref(object);
+    return text;
+}
+
+static int answer_status(struct connection *connection)
+{
+    struct kodama_server *server = connection->server;
+    json_t *engines = json_array(), *models = json_array(), *object = json_object();
+    json_array_append_new(engines, json_string(kodama_model_engine(server->model)));
+    json_array_append_new(models, json_string(kodama_model_name(server->model)));
+    json_object_set_new(object, "status",
+                        json_string(atomic_load(&server->stopping) ? "stopping" : "ok"));
+    json_object_set_new(object, "version", json_string(kodama_version()));
+    json_object_set_new(object, "engines", engines);
+    json_object_set_new(object, "models", models);
+    json_object_set_new(object, "sessions", json_integer(METRICS_GET(server->metrics.sessions)));
+    json_object_set_new(
+        object, "uptime_seconds",
+        json_integer((json_int_t)((clock_now_ns() - server->started_ns) / CLOCK_NS_PER_S)));
+    return answer(connection, HTTP_STATUS_OK, "application/json", json_text(object));
+}
+
+static int answer_models(struct connection *connection)
+{
+    json_t *model = json_object(), *list = json_array(), *object = json_object();
+    json_object_set_new(model, "id", json_string(kodama_model_name(connection->server->model)));
+    json_object_set_new(model, "object", json_string("model"));
+    json_object_set_new(model, "created", json_integer(0));
+    json_object_set_new(model, "owned_by", json_string("kodama"));
+    json_array_append_new(list, model);
+    json_object_set_new(object, "object", json_string("list"));
+    json_object_set_new(object, "data", list);
+    return answer(connection, HTTP_STATUS_OK, "application/json", json_text(object));
+}
+
+static int answer_metrics(struct connection *connection)
+{
+    struct kodama_server *server = connection->server;
+    struct kodama_model_stats model;
+    kodama_model_stats(server->model, &model);
+    char *text = metrics_text(&server->metrics, &model, clock_now_ns() - server->started_ns,
+                              server->schedule.n_workers);
+    return answer(connection, HTTP_STATUS_OK, "text/plain; version=0.0.4", text);
+}
+
+static int answer_error(struct connection *connection, unsigned status, const char *words)
+{
+    json_t *inner = json_object(), *object = json_object();
+    json_object_set_new(inner, "message", json_string(words));
+    json_object_set_new(inner, "type", json_string("invalid_request_error"));
+    json_object_set_new(inner, "param", json_null());
+    json_object_set_new(inner, "code", json_null());
+    json_object_set_new(object, "error", inner);
+    return answer(connection, status, "application/json", json_text(object));
+}
+
+int http_request(struct connection *connection, const char *path)
+{
+    int closes;
+    bool posts = lws_hdr_total_length(connection->wsi, WSI_TOKEN_POST_URI) > 0;
+    /* Whether it lives anybody may ask. */
+    if (!posts && strcmp(path, "/healthz") == 0) {
+        bool stopping = atomic_load(&connection->server->stopping);
+        return answer(connection, stopping ? HTTP_STATUS_SERVICE_UNAVAILABLE : HTTP_STATUS_OK,
+                      "text/plain", memory_text(stopping ? "stopping\n" : "ok\n"));
+    }
+    if (!http_admits(connection, false, &closes)) {
+        return lws_http_transaction_completed(connection->wsi) ? -1 : 0;
+    }
+    if (!posts && strcmp(path, "/status") == 0) return answer_status(connection);
+    if (!posts && strcmp(path, "/metrics") == 0) return answer_metrics(connection);
+    if (!posts && strcmp(path, "/v1/models") == 0) return answer_models(connection);
+    return answer_error(connection, HTTP_STATUS_NOT_FOUND, "There is nothing here.");
+}
+
+int http_body(struct connection *connection, const void *bytes, size_t n_bytes)
+{
+    (void)connection;
+    (void)bytes;
+    (void)n_bytes;
+    return 0;
+}
+
+int http_body_end(struct connection *connection)
+{
+    (void)connection;
+    return 0;
+}
+
+void http_closed(struct connection *connection)
+{
+    free(connection->body);
+    connection->body = NULL;
+}

@@ -1,0 +1,39 @@
+/* The messages of the native protocol as JSON, without their `seq`, which they get when sent. */
+#ifndef SERVE_MESSAGE_H
+#define SERVE_MESSAGE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kodama/recognizer.h>
+
+/** What a client may send as text is no longer and no deeper nested than this. */
+enum { MESSAGE_BYTES_MAX = 8192, MESSAGE_DEPTH_MAX = 8 };
+
+/** One event; `words` says whether a final has its words. New text (free it); NULL: no memory. */
+char *message_event(const struct kodama_event *event, bool words);
+
+char *message_ready(const char *session, const char *token, uint64_t next_sample, uint32_t rate_hz,
+                    const char *engine, const char *model);
+char *message_ack(uint64_t received, uint64_t safe);
+char *message_pong(json_int_t t);
+char *message_warning(const char *code, uint32_t lag_ms);
+char *message_error(const char *code, const char *words);
+char *message_closed(const char *reason, uint64_t samples, uint64_t utterances);
+
+/** The same message with its number in front. New text (free it); NULL: no memory. `room` bytes are
+ * kept free before it, as libwebsockets wants. */
+char *message_numbered(const char *message, uint64_t seq, size_t room, size_t *n_bytes);
+
+/**
+ * Read what a client sent.
+ *
+ * @param text       not terminated
+ * @param[out] why   static words when it is not an object, too long, or nested too deeply
+ * @return new object, or NULL
+ */
+json_t *message_read(const char *text, size_t n_bytes, const char **why);
+
+#endif

@@ -1,0 +1,149 @@
+/* What a server counts, and how Prometheus reads it. */
+#include "serve/metrics.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <kodama/api.h>
+
+enum { TEXT_BYTES = 16384 };
+
+static const double bounds_s[METRICS_BUCKETS] = {0.01, 0.025, 0.05, 0.1, 0.15,
+                                                 0.25, 0.5,   1.0,  2.5, 10.0};
+
+void metrics_time(struct metrics_histogram *histogram, uint64_t time_ns)
+{
+    size_t i = 0;
+    while (i < METRICS_BUCKETS && (double)time_ns > bounds_s[i] * 1e9) i++;
+    METRICS_ADD(histogram->counts[i], 1);
+    METRICS_ADD(histogram->sum_ns, time_ns);
+}
+
+void metrics_most(_Atomic uint64_t *most, uint64_t value)
+{
+    uint64_t known = METRICS_GET(*most);
+    while (value > known && !atomic_compare_exchange_weak_explicit(
+                                most, &known, value, memory_order_relaxed, memory_order_relaxed)) {
+        continue;
+    }
+}
+
+uint64_t metrics_refused(struct metrics *metrics)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < REFUSED_KINDS; i++) n += METRICS_GET(metrics->refused[i]);
+    return n;
+}
+
+struct page {
+    char *text;
+    size_t n;
+};
+
+/* What does not fit is cut; the page is far smaller than its room. */
+static void KODAMA_PRINTF(2, 3) add(struct page *page, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vsnprintf(page->text + page->n, TEXT_BYTES - page->n, format, arguments);
+    va_end(arguments);
+    if (n > 0) page->n += (size_t)n;
+    if (page->n >= TEXT_BYTES) page->n = TEXT_BYTES - 1;
+}
+
+static void add_value(struct page *page, const char *name, const char *type, const char *help,
+                      double value)
+{
+    add(page, "# HELP kodama_%s %s\n# TYPE kodama_%s %s\nkodama_%s %.15g\n", name, help, name, type,
+        name, value);
+}
+
+static void add_histogram(struct page *page, const char *name, const char *help,
+                          struct metrics_histogram *histogram)
+{
+    uint64_t n = 0;
+    add(page, "# HELP kodama_%s %s\n# TYPE kodama_%s histogram\n", name, help, name);
+    for (size_t i = 0; i < METRICS_BUCKETS; i++) {
+        n += METRICS_GET(histogram->counts[i]);
+        add(page, "kodama_%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, bounds_s[i], n);
+    }
+    n += METRICS_GET(histogram->counts[METRICS_BUCKETS]);
+    add(page, "kodama_%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, n);
+    add(page, "kodama_%s_sum %.9g\n", name, (double)METRICS_GET(histogram->sum_ns) / 1e9);
+    add(page, "kodama_%s_count %" PRIu64 "\n", name, n);
+}
+
+static void add_refusals(struct page *page, struct metrics *m)
+{
+    static const char *const kinds[REFUSED_KINDS] = {
+        [REFUSED_TOKEN] = "token",       [REFUSED_ORIGIN] = "origin",
+        [REFUSED_ADDRESS] = "address",   [REFUSED_SESSIONS] = "sessions",
+        [REFUSED_STOPPING] = "stopping", [REFUSED_MESSAGE] = "message",
+        [REFUSED_RESUME] = "resume",     [REFUSED_UPLOAD] = "upload",
+    };
+    add(page, "# HELP kodama_refused_total Requests and messages refused, by reason\n"
+              "# TYPE kodama_refused_total counter\n");
+    for (size_t i = 0; i < REFUSED_KINDS; i++) {
+        add(page, "kodama_refused_total{reason=\"%s\"} %" PRIu64 "\n", kinds[i],
+            METRICS_GET(m->refused[i]));
+    }
+}
+
+static void add_model(struct page *page, const struct kodama_model_stats *model)
+{
+    double audio_s = (double)model->audio_ns / 1e9;
+    double cpu_s = (double)(model->final_cpu_ns + model->partial_cpu_ns) / 1e9;
+    add_value(page, "decoders", "gauge", "Decoders in the pool", model->n_decoders);
+    add_value(page, "decoders_leased", "gauge", "Decoders in use", model->n_leased);
+    add_value(page, "finals_waiting", "gauge", "Finals that wait for a decoder",
+              model->finals_waiting);
+    add_value(page, "decoded_seconds_total", "counter", "Audio decoded for finals", audio_s);
+    add_value(page, "decoder_cpu_seconds_total", "counter", "Processor time of decoders", cpu_s);
+    add_value(page, "real_time_factor", "gauge", "Decoders' processor time for a second of speech",
+              audio_s > 0 ? cpu_s / audio_s : 0);
+}
+
+char *metrics_text(struct metrics *m, const struct kodama_model_stats *model, uint64_t uptime_ns,
+                   uint32_t n_workers)
+{
+    struct page page = {.text = malloc(TEXT_BYTES)};
+    if (!page.text) return NULL;
+    page.text[0] = '\0';
+    add_value(&page, "uptime_seconds", "gauge", "Since the start", (double)uptime_ns / 1e9);
+    add_value(&page, "sessions", "gauge", "Sessions in progress", METRICS_GET(m->sessions));
+    add_value(&page, "connections", "gauge", "Open WebSockets", METRICS_GET(m->connections));
+    add_value(&page, "connections_paused", "gauge", "Sockets not read, their session being full",
+              METRICS_GET(m->paused));
+    add_value(&page, "uploads", "gauge", "Files being received or transcribed",
+              METRICS_GET(m->uploads));
+    add_value(&page, "lag_seconds", "gauge",
+              "Longest audio that a session has received and not heard",
+              METRICS_GET(m->lag_ms) / 1e3);
+    add_value(&page, "sessions_total", "counter", "Sessions opened",
+              (double)METRICS_GET(m->sessions_opened));
+    add_value(&page, "resumes_total", "counter", "Sessions taken up again",
+              (double)METRICS_GET(m->resumes));
+    add_value(&page, "audio_seconds_total", "counter", "Audio heard",
+              (double)METRICS_GET(m->audio_ns) / 1e9);
+    add_value(&page, "finals_total", "counter", "Finals made", (double)METRICS_GET(m->finals));
+    add_value(&page, "partials_total", "counter", "Partials made",
+              (double)METRICS_GET(m->partials));
+    add_value(&page, "partials_shed_total", "counter", "Partials not sent, being overtaken",
+              (double)METRICS_GET(m->partials_shed));
+    add_value(&page, "utterances_failed_total", "counter", "Utterances that could not be decoded",
+              (double)METRICS_GET(m->failed));
+    add_value(&page, "pauses_total", "counter", "Times that a socket was not read",
+              (double)METRICS_GET(m->pauses));
+    add_value(&page, "workers", "gauge", "Threads that hear audio", n_workers);
+    add_value(&page, "worker_seconds_total", "counter", "Time that sessions held workers",
+              (double)METRICS_GET(m->worker_ns) / 1e9);
+    add_value(&page, "longest_slice_seconds", "gauge", "Longest time that a session held a worker",
+              (double)METRICS_GET(m->longest_slice_ns) / 1e9);
+    add_histogram(&page, "final_latency_seconds", "From the end of an utterance to its final",
+                  &m->final_latency);
+    add_refusals(&page, m);
+    add_model(&page, model);
+    return page.text;
+}

@@ -1,0 +1,149 @@
+/* What a client asks of its session: the keys of the query and of the first message. */
+#include "serve/settings.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <kodama/segmenter.h>
+
+#include "base/error.h"
+
+struct settings settings_default(void)
+{
+    struct kodama_segmenter_config rules = KODAMA_SEGMENTER_CONFIG_INIT;
+    return (struct settings){
+        .format = {.sample = KODAMA_SAMPLE_S16, .rate_hz = 16000, .channels = 1},
+        .threshold = rules.threshold,
+        .prefix_padding_ms = rules.prefix_padding_ms,
+        .silence_duration_ms = rules.silence_duration_ms,
+        .partials = true,
+    };
+}
+
+static int set_number(uint32_t *number, const char *key, const char *value, uint32_t least,
+                      uint32_t most, struct kodama_error *error)
+{
+    char *end = NULL;
+    errno = 0;
+    unsigned long read = strtoul(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end || errno || read < least || read > most) {
+        return error_set(error, KODAMA_ERR_ARGUMENT, "%s must be a number from %u to %u", key,
+                         least, most);
+    }
+    *number = (uint32_t)read;
+    return KODAMA_OK;
+}
+
+static int set_switch(bool *on, const char *key, const char *value, struct kodama_error *error)
+{
+    bool is_on = strcmp(value, "1") == 0 || strcmp(value, "true") == 0;
+    if (!is_on && strcmp(value, "0") != 0 && strcmp(value, "false") != 0) {
+        return error_set(error, KODAMA_ERR_ARGUMENT, "%s must be 1 or 0", key);
+    }
+    *on = is_on;
+    return KODAMA_OK;
+}
+
+static int set_name(char *name, const char *key, const char *value, struct kodama_error *error)
+{
+    if (strlen(value) >= SETTINGS_NAME_BYTES) {
+        return error_set(error, KODAMA_ERR_ARGUMENT, "%s must be shorter than %d bytes", key,
+                         SETTINGS_NAME_BYTES);
+    }
+    snprintf(name, SETTINGS_NAME_BYTES, "%s", value);
+    return KODAMA_OK;
+}
+
+static int set_threshold(float *threshold, const char *value, struct kodama_error *error)
+{
+    char *end = NULL;
+    double read = strtod(value, &end);
+    if (end == value || *end || !isfinite(read) || read < 0.01 || read > 0.99) {
+        return error_set(error, KODAMA_ERR_ARGUMENT, "threshold must be from 0.01 to 0.99");
+    }
+    *threshold = (float)read;
+    return KODAMA_OK;
+}
+
+static int set_encoding(struct settings *settings, const char *value, struct kodama_error *error)
+{
+    if (strcmp(value, "pcm_s16le") == 0) {
+        settings->format.sample = KODAMA_SAMPLE_S16;
+    } else if (strcmp(value, "pcm_f32le") == 0) {
+        settings->format.sample = KODAMA_SAMPLE_F32;
+    } else {
+        return error_set(error, KODAMA_ERR_ARGUMENT, "encoding must be pcm_s16le or pcm_f32le");
+    }
+    return KODAMA_OK;
+}
+
+static const char *const keys[] = {
+    "rate",      "encoding", "channels", "language",          "engine",
+    "model",     "partials", "words",    "prefix_padding_ms", "silence_duration_ms",
+    "threshold", NULL,
+};
+
+bool settings_knows(const char *key)
+{
+    for (size_t i = 0; keys[i]; i++) {
+        if (strcmp(keys[i], key) == 0) return true;
+    }
+    return false;
+}
+
+int settings_set(struct settings *s, const char *key, const char *value, struct kodama_error *error)
+{
+    if (strcmp(key, "rate") == 0) {
+        return set_number(&s->format.rate_hz, key, value, KODAMA_RATE_MIN_HZ, SETTINGS_RATE_MAX_HZ,
+                          error);
+    }
+    if (strcmp(key, "channels") == 0) {
+        return set_number(&s->format.channels, key, value, 1, KODAMA_CHANNELS_MAX, error);
+    }
+    if (strcmp(key, "encoding") == 0) return set_encoding(s, value, error);
+    if (strcmp(key, "language") == 0) return set_name(s->language, key, value, error);
+    if (strcmp(key, "engine") == 0) return set_name(s->engine, key, value, error);
+    if (strcmp(key, "model") == 0) return set_name(s->model, key, value, error);
+    if (strcmp(key, "partials") == 0) return set_switch(&s->partials, key, value, error);
+    if (strcmp(key, "words") == 0) return set_switch(&s->words, key, value, error);
+    if (strcmp(key, "threshold") == 0) return set_threshold(&s->threshold, value, error);
+    if (strcmp(key, "prefix_padding_ms") == 0) {
+        return set_number(&s->prefix_padding_ms, key, value, 0, 5000, error);
+    }
+    if (strcmp(key, "silence_duration_ms") == 0) {
+        return set_number(&s->silence_duration_ms, key, value, 50, 10000, error);
+    }
+    return error_set(error, KODAMA_ERR_ARGUMENT, "there is no setting of that name");
+}
+
+int settings_set_all(struct settings *settings, const json_t *message, struct kodama_error *error)
+{
+    const char *key;
+    json_t *value;
+    /* jansson's iteration takes no const, but changes nothing. */
+    json_object_foreach((json_t *)message, key, value)
+    {
+        char number[32];
+        const char *text = number;
+        if (strcmp(key, "type") == 0) continue;
+        if (json_is_string(value)) {
+            text = json_string_value(value);
+        } else if (json_is_integer(value)) {
+            snprintf(number, sizeof number, "%lld", (long long)json_integer_value(value));
+        } else if (json_is_real(value)) {
+            snprintf(number, sizeof number, "%.9g", json_real_value(value));
+        } else if (json_is_boolean(value)) {
+            text = json_is_true(value) ? "1" : "0";
+        } else {
+            return error_set(error, KODAMA_ERR_ARGUMENT,
+                             "a setting must be a number, a text, true or false");
+        }
+        int status = settings_set(settings, key, text, error);
+        if (status < 0) return status;
+    }
+    return KODAMA_OK;
+}

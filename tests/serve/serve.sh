@@ -1,0 +1,59 @@
+#!/bin/sh
+# kodama serve as a new user has it: started, asked with curl, ended by a signal.
+. "$(dirname "$0")/../command/tap.sh"
+
+if ! command -v curl > /dev/null || [ ! -e "$speech" ]; then
+    echo "1..0 # SKIP curl or pocketsphinx-testdata is not installed"
+    exit 0
+fi
+
+# start ARGUMENT...: leaves $server and $url
+start() {
+    "$KODAMA" serve --port 0 "$@" > "$scratch/url" 2> "$scratch/err" &
+    server=$!
+    for i in $(seq 300); do
+        url=$(cat "$scratch/url")
+        [ -n "$url" ] && return 0
+        kill -0 $server 2> /dev/null || return 1
+        sleep 0.1
+    done
+    return 1
+}
+# fetch ARGUMENT...: leaves $scratch/out and $status
+fetch() {
+    status=$(curl -s -m 60 -o "$scratch/out" -w '%{http_code}' "$@" 2>> "$scratch/err")
+}
+# finish: end it; leaves $code
+finish() {
+    code=0
+    kill -TERM $server
+    wait $server || code=$?
+}
+
+check "it starts and prints its address" start
+fetch "$url/healthz"
+check "it lives" [ "$status" = 200 ]
+fetch "$url/status"
+check "it says how it is" printed '"status":"ok"'
+fetch "$url/metrics"
+check "it counts for Prometheus" printed 'kodama_sessions 0'
+fetch -H 'Origin: https://evil.example' "$url/status"
+check "a foreign page is refused" [ "$status" = 403 ]
+finish
+check "it ends in good order" [ "$code" -eq 0 -a ! -s "$scratch/err" ]
+
+echo secret > "$scratch/token"
+check "it takes a token from a file" start --token-file "$scratch/token"
+fetch "$url/status"
+check "without the token nothing is served" [ "$status" = 401 ]
+fetch -H 'X-API-Key: secret' "$url/status"
+check "with it there is" [ "$status" = 200 ]
+"$KODAMA" serve --port "${url##*:}" > "$scratch/out" 2> "$scratch/other"
+check "a port that is taken is told" grep -q 'cannot listen on 127.0.0.1 port' "$scratch/other"
+finish
+check "its log has no token" sh -c '! grep -q secret "$1"' sh "$scratch/err"
+
+run serve --host 0.0.0.0
+check "an address that others reach needs a token" [ "$code" -eq 1 ]
+check "and says so" said token
+echo "1..$n_tests"

@@ -1,0 +1,352 @@
+#define _DEFAULT_SOURCE
+/* Tests of the server: what is heard over the network is what is heard without one; limits,
+ * backpressure, heartbeat, pages, and a graceful end. */
+#include "serve/material.h"
+
+static struct kodama_model *sphinx(void)
+{
+    struct kodama_model_config config = KODAMA_MODEL_CONFIG_INIT;
+    struct kodama_error error = {0};
+    struct kodama_model *model;
+    config.n_decoders = 2;
+    if (kodama_model_open(&model, &config, &error) < 0) {
+        print_message("# skipped: %s\n", error.message);
+        skip();
+    }
+    return model;
+}
+
+static void real_speech_is_heard_as_without_a_server(void **state)
+{
+    (void)state;
+    static struct heard expected, heard;
+    struct sound sound = two_sentences();
+    struct kodama_model *model = sphinx();
+    struct kodama_server_config config = free_port();
+    struct kodama_server *server = open_server(model, &config);
+    heard_locally(&expected, model, &sound, true);
+    assert_true(expected.n_finals >= 2);
+    speak(&heard, kodama_server_port(server), &sound, "words=1", 640, 1);
+    assert_string_equal(heard.finals, expected.finals);
+    assert_string_equal(heard.positions, expected.positions);
+    assert_string_equal(heard.reason, "stopped");
+    kodama_server_close(server);
+    kodama_model_close(model);
+    free(sound.frames);
+}
+
+/* The same sound with every sample several times over: another rate, and several channels. */
+static struct sound widened(const struct sound *mono, struct kodama_format format)
+{
+    struct sound sound = {.format = format};
+    const int16_t *samples = (const int16_t *)(const void *)mono->frames;
+    uint32_t times = format.rate_hz / mono->format.rate_hz;
+    size_t n = mono->n_frames * times * format.channels;
+    size_t n_sample = kodama_sample_bytes(format.sample);
+    sound.n_frames = mono->n_frames * times;
+    sound.frames = calloc(n, n_sample);
+    assert_non_null(sound.frames);
+    for (size_t i = 0; i < n; i++) {
+        int16_t s16 = samples[i / format.channels / times];
+        float f32 = (float)s16 / 32768.0f;
+        memcpy(sound.frames + i * n_sample, n_sample == 2 ? (void *)&s16 : (void *)&f32, n_sample);
+    }
+    return sound;
+}
+
+static void every_encoding_rate_and_number_of_channels_is_heard(void **state)
+{
+    (void)state;
+    static const struct {
+        struct kodama_format format;
+        const char *query;
+    } cases[] = {
+        {{KODAMA_SAMPLE_F32, 16000, 1, 0}, "words=1&encoding=pcm_f32le"},
+        {{KODAMA_SAMPLE_S16, 48000, 2, 0}, "words=1&encoding=pcm_s16le&rate=48000&channels=2"},
+        {{KODAMA_SAMPLE_F32, 32000, 3, 0}, "words=1&rate=32000&encoding=pcm_f32le&channels=3"},
+    };
+    static struct heard expected, heard;
+    struct sound mono = two_sentences();
+    script_reset();
+    script.hash = true;
+    struct kodama_model *model = open_script(2);
+    struct kodama_server_config config = free_port();
+    struct kodama_server *server = open_server(model, &config);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct sound sound = widened(&mono, cases[i].format);
+        heard_locally(&expected, model, &sound, true);
+        /* Messages of any size: they need not end with a frame. */
+        speak(&heard, kodama_server_port(server), &sound, cases[i].query, 20000, i);
+        assert_true(heard.n_finals > 0);
+        assert_string_equal(heard.finals, expected.finals);
+        assert_string_equal(heard.positions, expected.positions);
+        free(sound.frames);
+    }
+    kodama_server_close(server);
+    kodama_model_close(model);
+    free(mono.frames);
+}
+
+struct talk {
+    struct thread thread;
+    uint32_t port;
+    const struct sound *sound;
+    struct heard heard;
+};
+
+static void run_talk(void *argument)
+{
+    struct talk *talk = argument;
+    speak(&talk->heard, talk->port, talk->sound, "words=1", 3000, (uint64_t)(uintptr_t)talk);
+}
+
+static void many_speak_at_once_and_none_hears_of_another(void **state)
+{
+    (void)state;
+    enum { TALKS = 12 };
+    static struct talk talks[TALKS];
+    static struct heard expected;
+    struct sound sound = two_sentences();
+    script_reset();
+    script.hash = true;
+    struct kodama_model *model = open_script(2);
+    struct kodama_server_config config = free_port();
+    struct kodama_server *server = open_server(model, &config);
+    heard_locally(&expected, model, &sound, true);
+    for (int i = 0; i < TALKS; i++) {
+        talks[i] = (struct talk){.port = kodama_server_port(server), .sound = &sound};
+        assert_int_equal(thread_start(&talks[i].thread, "talk", run_talk, &talks[i], NULL), 0);
+    }
+    for (int i = 0; i < TALKS; i++) {
+        thread_join(&talks[i].thread);
+        assert_string_equal(talks[i].heard.finals, expected.finals);
+        assert_string_equal(talks[i].heard.positions, expected.positions);
+    }
+    kodama_server_close(server);
+    kodama_model_close(model);
+    free(sound.frames);
+}
+
+/* The decoders stand still: the server must take only so much, and lose nothing. */
+static void a_full_session_is_not_read_and_loses_nothing(void **state)
+{
+    (void)state;
+    static struct heard expected;
+    static struct talk talk;
+    struct sound two = two_sentences(), sound = two;
+    enum { TIMES = 6 };
+    size_t n_bytes = two.n_frames * 2;
+    sound.frames = calloc(TIMES, n_bytes);
+    assert_non_null(sound.frames);
+    sound.n_frames *= TIMES;
+    for (size_t i = 0; i < TIMES; i++) memcpy(sound.frames + i * n_bytes, two.frames, n_bytes);
+    script_reset();
+    script.hash = true;
+    struct kodama_model *model = open_script(1);
+    struct kodama_server_config config = free_port();
+    struct kodama_server *server = open_server(model, &config);
+    heard_locally(&expected, model, &sound, true);
+    script_gate(true);
+    talk = (struct talk){.port = kodama_server_port(server), .sound = &sound};
+    assert_int_equal(thread_start(&talk.thread, "talk", run_talk, &talk, NULL), 0);
+    struct kodama_server_stats stats = {0}, later = {0};
+    do {
+        usleep(20000);
+        later = stats;
+        kodama_server_stats(server, &stats);
+    } while (stats.pauses == 0 || stats.audio_ns != later.audio_ns);
+    /* 60 s of audio are undecided at most, and the utterance in progress. */
+    assert_true(stats.audio_ns < 100 * UINT64_C(1000000000));
+    script_gate(false);
+    thread_join(&talk.thread);
+    assert_string_equal(talk.heard.finals, expected.finals);
+    assert_string_equal(talk.heard.positions, expected.positions);
+    kodama_server_close(server);
+    kodama_model_close(model);
+    free(sound.frames);
+    free(two.frames);
+}
+
+static void finalize_ends_the_utterance_now(void **state)
+{
+    (void)state;
+    struct sound sound = two_sentences();
+    script_reset();
+    struct kodama_model *model = open_script(1);
+    struct kodama_server_config config = free_port();
+    struct kodama_server *server = open_server(model, &config);
+    struct client client = client_open(kodama_server_port(server), "/ws", NULL);
+    client_say(&client, "{\"type\":\"start\",\"rate\":16000,\"words\":false}");
+    client_send(&client, CLIENT_BINARY, sound.frames, 2 * 32000);
+    client_say(&client, "{\"type\":\"finalize\"}");
+    json_t *stopped = client_await(&client, "speech_stopped");
+    assert_non_null(stopped);
+    assert_true(json_integer_value(json_object_get(stopped, "sample")) <= 32000);
+    json_decref(stopped);
+    json_t *final = client_await(&client, "final");
+    assert_non_null(final);
+    assert_null(json_object_get(final, "words"));
+    json_decref(final);
+    client_close(&client);
+    kodama_server_close(server);
+    kodama_model_close(model);
+    free(sound.frames);
+}
+
+static void a_stopped_server_delivers_what_was_heard(void **state)
+{
+    (void)state;
+    struct sound sound = two_sentences();
+    script_reset();
+    struct kodama_model *model = open_script(1);
+    struct kodama_server_config config = free_port();
+    struct kodama_server *server = open_server(model, &config);
+    uint32_t port = kodama_server_port(server);
+    struct client client = client_open(port, "/ws?rate=16000", NULL);
+    client_send(&client, CLIENT_BINARY, sound.frames, 2 * 32000);
+    json_decref(client_await(&client, "speech_started"));
+    script_gate(true);
+    assert_int_equal(kodama_server_stop(server, 50000000), KODAMA_ERR_TIMEOUT);
+    struct client late = client_open(port, "/ws", NULL);
+    assert_int_equal(late.status, 503);
+    client_close(&late);
+    char *answer = client_get(port, "/healthz", NULL);
+    assert_non_null(strstr(answer, " 503 "));
+    free(answer);
+    script_gate(false);
+    json_t *final = client_await(&client, "final");
+    assert_non_null(final);
+    json_decref(final);
+    json_t *closed = client_await(&client, "closed");
+    assert_non_null(closed);
+    assert_string_equal(json_string_value(json_object_get(closed, "reason")), "shutdown");
+    json_decref(closed);
+    assert_int_equal(kodama_server_stop(server, KODAMA_FOREVER), KODAMA_OK);
+    client_close(&client);
+    kodama_server_close(server);
+    kodama_model_close(model);
+    free(sound.frames);
+}
+
+static void a_silent_client_is_asked_and_given_up(void **state)
+{
+    (void)state;
+    script_reset();
+    struct kodama_model *model = open_script(1);
+    struct kodama_server_config config = free_port();
+    config.heartbeat_ms = 300;
+    struct kodama_server *server = open_server(model, &config);
+    uint32_t port = kodama_server_port(server);
+    struct client mute = client_open(port, "/ws?rate=16000", NULL);
+    struct kodama_server_stats stats;
+    int pings = 0;
+    for (;;) { /* reads, but does not answer */
+        int opcode = mute.bytes ? client_parse(&mute) : 0;
+        if (opcode == CLIENT_PING) pings++;
+        if (!opcode && !client_fill(&mute, CLIENT_LIMIT_MS)) break;
+    }
+    assert_true(pings > 0);
+    do {
+        usleep(5000);
+        kodama_server_stats(server, &stats);
+    } while (stats.connections > 0);
+    assert_int_equal(stats.sessions, 1); /* it may come back */
+    client_close(&mute);
+    kodama_server_close(server);
+    kodama_model_close(model);
+}
+
+static void an_idle_session_ends_and_says_so(void **state)
+{
+    (void)state;
+    script_reset();
+    struct kodama_model *model = open_script(1);
+    struct kodama_server_config config = free_port();
+    config.idle_ms = 50;
+    struct kodama_server *server = open_server(model, &config);
+    struct client client = client_open(kodama_server_port(server), "/ws?rate=16000", NULL);
+    json_t *closed = client_await(&client, "closed");
+    assert_non_null(closed);
+    assert_string_equal(json_string_value(json_object_get(closed, "reason")), "idle");
+    json_decref(closed);
+    client_close(&client);
+    kodama_server_close(server);
+    kodama_model_close(model);
+}
+
+static void pages_are_answered_from_memory(void **state)
+{
+    (void)state;
+    script_reset();
+    struct kodama_model *model = open_script(1);
+    struct kodama_server_config config = free_port();
+    struct kodama_server *server = open_server(model, &config);
+    uint32_t port = kodama_server_port(server);
+    static const struct {
+        const char *path, *has;
+    } pages[] = {
+        {"/healthz", "ok\n"},
+        {"/status", "\"engines\":[\"script\"]"},
+        {"/v1/models", "\"id\":\"a script\""},
+        {"/metrics", "\nkodama_sessions 0\n"},
+        {"/metrics", "\nkodama_final_latency_seconds_bucket{le=\"+Inf\"} 0\n"},
+    };
+    for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
+        char *answer = client_get(port, pages[i].path, NULL);
+        assert_non_null(strstr(answer, " 200 "));
+        if (!strstr(answer, pages[i].has)) fail_msg("%s: %s", pages[i].path, answer);
+        free(answer);
+    }
+    char *answer = client_get(port, "/nothing", NULL);
+    assert_non_null(strstr(answer, " 404 "));
+    free(answer);
+    kodama_server_close(server);
+    kodama_model_close(model);
+}
+
+static void a_configuration_that_cannot_work_is_refused_in_words(void **state)
+{
+    (void)state;
+    script_reset();
+    struct kodama_model *model = open_script(1);
+    struct kodama_server_config config = free_port();
+    struct kodama_server *server, *other;
+    struct kodama_error error = {0};
+    config.host = "0.0.0.0";
+    assert_int_equal(kodama_server_open(&server, model, &config, &error), KODAMA_ERR_PERMISSION);
+    assert_non_null(strstr(error.message, "token"));
+    config.host = "nowhere";
+    config.token = "x";
+    assert_int_equal(kodama_server_open(&server, model, &config, &error), KODAMA_ERR_ARGUMENT);
+    assert_null(server);
+    config.host = NULL;
+    config.certificate = "cert.pem";
+    assert_int_equal(kodama_server_open(&server, model, &config, &error), KODAMA_ERR_ARGUMENT);
+    config.key = "key.pem";
+    assert_int_equal(kodama_server_open(&server, model, &config, &error), KODAMA_ERR_NOT_FOUND);
+    config.certificate = config.key = NULL;
+    server = open_server(model, &config);
+    config.port = kodama_server_port(server);
+    assert_int_equal(kodama_server_open(&other, model, &config, &error), KODAMA_ERR_BUSY);
+    kodama_server_close(server);
+    assert_int_equal(kodama_server_open(&server, NULL, &config, &error), KODAMA_ERR_ARGUMENT);
+    kodama_server_close(NULL);
+    kodama_model_close(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(real_speech_is_heard_as_without_a_server),
+        cmocka_unit_test(every_encoding_rate_and_number_of_channels_is_heard),
+        cmocka_unit_test(many_speak_at_once_and_none_hears_of_another),
+        cmocka_unit_test(a_full_session_is_not_read_and_loses_nothing),
+        cmocka_unit_test(finalize_ends_the_utterance_now),
+        cmocka_unit_test(a_stopped_server_delivers_what_was_heard),
+        cmocka_unit_test(a_silent_client_is_asked_and_given_up),
+        cmocka_unit_test(an_idle_session_ends_and_says_so),
+        cmocka_unit_test(pages_are_answered_from_memory),
+        cmocka_unit_test(a_configuration_that_cannot_work_is_refused_in_words),
+    };
+    return cmocka_run_group_tests_name("server", tests, NULL, NULL);
+}
