@@ -20,11 +20,15 @@ struct kodama_model;
 
 struct kodama_model_config {
     size_t size;         /**< sizeof this struct, set by KODAMA_MODEL_CONFIG_INIT */
-    const char *engine;  /**< "pocketsphinx"; NULL: the best one that is there */
+    const char *engine;  /**< "pocketsphinx", "whisper"; NULL: the one that `path` is for, else the
+                            best one that is there */
     const char *path;    /**< folder or file of the model; NULL: the engine's default */
     const char *grammar; /**< JSGF grammar file: recognise only what it allows; NULL: dictation */
     uint32_t n_decoders; /**< decoders and threads in the pool; 0: one per processor, at most 4 */
     const struct kodama_log *log; /**< may be NULL */
+    const char *language; /**< that conversations are in unless they say otherwise: "en", "de", ...;
+                             "auto" or NULL: found out for each utterance. Engines that know one
+                             language only ignore it. */
 };
 #define KODAMA_MODEL_CONFIG_INIT                   \
     {                                              \

@@ -36,6 +36,8 @@ struct kodama_recognizer_config {
     void (*on_event)(void *user); /**< may be NULL: the queue of events is no longer empty; any
                                      thread, must not block, must not call the recogniser */
     void *user;                   /**< handed to on_event */
+    const char *language;         /**< spoken here: "en", "de", ..., "auto" (found out for each
+                                     utterance); NULL: the model's setting */
 };
 #define KODAMA_RECOGNIZER_CONFIG_INIT                               \
     {                                                               \
@@ -74,8 +76,9 @@ struct kodama_event {
     bool revised;          /**< FINAL: it deviates from text that was called stable */
     const struct kodama_word *words;
     size_t n_words;
-    uint32_t lag_ms;    /**< SLOW */
-    uint64_t decode_ns; /**< FINAL: processor time its decoding took */
+    uint32_t lag_ms;      /**< SLOW */
+    const char *language; /**< FINAL: code of the language heard, such as "en"; NULL: not known */
+    uint64_t decode_ns;   /**< FINAL: processor time its decoding took */
 };
 
 /**
@@ -85,8 +88,8 @@ struct kodama_event {
  * @param model            must outlive it
  * @param config           borrowed for the call; its format must be valid
  * @param[out] error       may be NULL
- * @return KODAMA_OK, KODAMA_ERR_FORMAT, KODAMA_ERR_ARGUMENT, KODAMA_ERR_NOT_FOUND (detector),
- * KODAMA_ERR_MEMORY
+ * @return KODAMA_OK, KODAMA_ERR_FORMAT, KODAMA_ERR_ARGUMENT (also: a language that the model does
+ * not know), KODAMA_ERR_NOT_FOUND (detector), KODAMA_ERR_MEMORY
  *
  * Thread: any. Real-time safe: no.
  */

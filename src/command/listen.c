@@ -316,6 +316,7 @@ static int open_model(struct listen *listen)
     struct kodama_error error = {0};
     config.engine = options->engine;
     config.path = options->model;
+    config.language = options->language;
     config.grammar = options->grammar;
     config.n_decoders = options->n_decoders;
     config.log = &listen->log;

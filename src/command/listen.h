@@ -13,6 +13,7 @@ struct listen_options {
     const char *save;
     const char *engine;
     const char *model;
+    const char *language;
     const char *grammar;
     const char *detector;
     double threshold;

@@ -46,7 +46,9 @@ static const struct option_entry listen_table[] = {
      .letter = 'e',
      .kind = OPTION_CHOICE,
      .argument = "ENGINE",
-     .help = "Recognition engine; the best one that is there when not given",
+     .help =
+         "Recognition engine; the one that --model is for, else the best one that is there, when "
+         "not given",
      .choice = kodama_engine_name,
      .group = "Recognition",
      .offset = offsetof(struct listen_options, engine)},
@@ -57,6 +59,12 @@ static const struct option_entry listen_table[] = {
      .help = "Folder or file of the engine's model, the engine's own when not given",
      .is_file = true,
      .offset = offsetof(struct listen_options, model)},
+    {.name = "language",
+     .kind = OPTION_TEXT,
+     .argument = "CODE",
+     .help = "Language spoken, such as en, de or ja, with an engine that knows several; found out "
+             "for each utterance when not given",
+     .offset = offsetof(struct listen_options, language)},
     {.name = "grammar",
      .letter = 'g',
      .kind = OPTION_TEXT,

@@ -17,6 +17,11 @@ enum {
     LATE_BEGIN_SAMPLES = 8 * ENGINE_RATE_HZ,
 };
 
+/** Segment engines decode all of an utterance for each partial, so partials cost more and more:
+ * the audio must have grown by so many times what the last one took. Three leaves two thirds of a
+ * decoder to others. */
+enum { PACE = 3 };
+
 /** A lease whose utterance has stopped growing for so long may be taken by another utterance. */
 static const uint64_t lease_idle_ns = CLOCK_NS_PER_S;
 
@@ -191,12 +196,26 @@ static int decode_again(struct worker *worker, struct decode_seat *seat, uint32_
     if (!samples) return KODAMA_ERR_MEMORY;
     int status = KODAMA_ERR_CANCELLED;
     worker->heard = seat->ops->fetch(seat->user, utterance, 0, samples, target);
-    if (worker->heard > 0) {
-        status = worker->pool->ops->decode(worker->decoder, samples, worker->heard, context,
-                                           &seat->stop_partial, result, NULL);
+    const struct engine_ops *ops = worker->pool->ops;
+    if (worker->heard > 0 && ops->guess) {
+        status = ops->guess(worker->decoder, samples, worker->heard, context, &seat->stop_partial,
+                            result);
+    } else if (worker->heard > 0) {
+        status = ops->decode(worker->decoder, samples, worker->heard, context, &seat->stop_partial,
+                             result, NULL);
     }
     free(samples);
     return status;
+}
+
+/** When the next partial of an utterance is worth its cost. Wall time, so that a machine with much
+ * else to do makes fewer. Lock held. */
+static void pace(struct worker *worker, struct decode_seat *seat, uint32_t utterance,
+                 uint64_t took_ns)
+{
+    if (worker->pool->ops->streaming) return;
+    seat->paced = utterance;
+    seat->pace = worker->heard + (size_t)(took_ns * PACE / (CLOCK_NS_PER_S / ENGINE_RATE_HZ));
 }
 
 static void run_partial(struct worker *worker, struct decode_seat *seat)
@@ -220,6 +239,7 @@ static void run_partial(struct worker *worker, struct decode_seat *seat)
 
     struct engine_result result = {0};
     uint64_t cpu = clock_thread_cpu_ns();
+    uint64_t since = clock_now_ns();
     if (status == KODAMA_OK && streaming && begin) {
         status = pool->ops->begin(worker->decoder, &context);
         worker->heard = 0;
@@ -237,7 +257,10 @@ static void run_partial(struct worker *worker, struct decode_seat *seat)
     worker->busy = false;
     worker->last_heard_ns = clock_now_ns();
     pool->stats.partial_cpu_ns += cpu;
-    if (status == KODAMA_OK) pool->stats.partials++;
+    if (status == KODAMA_OK) {
+        pool->stats.partials++;
+        pace(worker, seat, utterance, worker->last_heard_ns - since);
+    }
     bool wanted = seat->utterance == utterance;
     if (status == KODAMA_ERR_CANCELLED && wanted && !seat->due) {
         seat->due = true; /* interrupted for a final: still to be made */

@@ -126,7 +126,8 @@ void decode_seat_drain(struct decode_seat *seat);
 /** A copy of what the conversation carries on; seat drained. False when memory is out. */
 bool decode_seat_get_context(struct decode_seat *seat, struct engine_context *context);
 
-/** Set what the conversation carries on; the data is taken. */
+/** Set what the conversation carries on; the data is taken. Without a language the seat keeps its
+ * own. */
 void decode_seat_set_context(struct decode_seat *seat, struct engine_context context);
 
 #endif

@@ -41,6 +41,8 @@ struct decode_seat {
     bool due;                          /* a partial of them is due */
     uint64_t due_order;
     struct worker *lease;
+    uint32_t paced; /* segment engines: the utterance that ... */
+    size_t pace;    /* ... has no partial before it has so many samples */
     struct engine_context context;
 };
 

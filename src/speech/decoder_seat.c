@@ -18,6 +18,7 @@ void decode_job_free(struct decode_final *job)
 bool decode_context_copy(struct engine_context *to, const struct engine_context *from)
 {
     *to = (struct engine_context){0};
+    memcpy(to->language, from->language, sizeof to->language);
     if (!from->data) return true;
     to->data = memory_array(from->n_bytes, 1);
     if (!to->data) return false;
@@ -189,6 +190,11 @@ void decode_seat_hear(struct decode_seat *seat, uint32_t utterance, size_t n_sam
 {
     struct decoder_pool *pool = seat->pool;
     mutex_lock(&pool->mutex);
+    if (seat->paced == utterance && n_samples < seat->pace) {
+        seat->available = n_samples; /* not yet: see pace() */
+        mutex_unlock(&pool->mutex);
+        return;
+    }
     if (seat->due) {
         pool->stats.partials_shed++; /* overtaken before it was made */
     } else {
@@ -229,6 +235,9 @@ bool decode_seat_get_context(struct decode_seat *seat, struct engine_context *co
 void decode_seat_set_context(struct decode_seat *seat, struct engine_context context)
 {
     mutex_lock(&seat->pool->mutex);
+    if (!context.language[0]) {
+        memcpy(context.language, seat->context.language, sizeof context.language);
+    }
     free(seat->context.data);
     seat->context = context;
     mutex_unlock(&seat->pool->mutex);

@@ -6,14 +6,23 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "speech/engine_whisper_check.h"
 
 #if defined(KODAMA_POCKETSPHINX)
 extern const struct engine_ops engine_pocketsphinx;
 #endif
 
+#if defined(KODAMA_WHISPER)
+extern const struct engine_ops engine_whisper;
+#endif
+
+/* PocketSphinx stands first because it has a model of its own right after it was installed. */
 static const struct engine_ops *const engines[] = {
 #if defined(KODAMA_POCKETSPHINX)
     &engine_pocketsphinx,
+#endif
+#if defined(KODAMA_WHISPER)
+    &engine_whisper,
 #endif
     NULL,
 };
@@ -25,6 +34,9 @@ static const struct {
     {"pocketsphinx",
      "this build has no PocketSphinx: install libpocketsphinx-dev, libsphinxbase-dev and "
      "pocketsphinx-en-us, and build again"},
+    {"whisper",
+     "this build has no Whisper: install libwhisper-dev, where the system has it, and build again; "
+     "docs/models.md says more"},
 };
 
 const struct engine_ops *engine_find(const char *name)
@@ -42,6 +54,11 @@ const char *engine_missing(const char *name)
         if (!name || strcmp(known[i].name, name) == 0) return known[i].how;
     }
     return "there is no such engine";
+}
+
+const char *engine_guess(const char *path)
+{
+    return path && whisper_file_is_model(path) ? "whisper" : NULL;
 }
 
 const char *kodama_engine_name(size_t index)

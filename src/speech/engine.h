@@ -17,7 +17,11 @@
 #include <kodama/model.h>
 #include <kodama/recognizer.h>
 
-enum { ENGINE_RATE_HZ = 16000, ENGINE_HOP = 160 };
+enum {
+    ENGINE_RATE_HZ = 16000,
+    ENGINE_HOP = 160,
+    ENGINE_LANGUAGE_BYTES = 8, /* of a code such as "en", its end included */
+};
 
 struct engine_word {
     char *text;
@@ -30,7 +34,8 @@ struct engine_result {
     char *text; /* the words, with one space between them */
     struct engine_word *words;
     size_t n_words;
-    float confidence; /* mean of the words', weighted by their length */
+    float confidence;                     /* mean of the words', weighted by their length */
+    char language[ENGINE_LANGUAGE_BYTES]; /* that it is in; empty: not known */
 };
 
 void engine_result_clear(struct engine_result *result);
@@ -43,10 +48,11 @@ bool engine_result_add(struct engine_result *result, const char *word, size_t n_
 bool engine_result_join(struct engine_result *result);
 
 /** What a conversation carries from one final to the next (cepstral mean, earlier text): opaque,
- * small, and fit to be saved. */
+ * small, and fit to be saved; and the one setting that a conversation has of its own. */
 struct engine_context {
     uint8_t *data; /* owned, malloc; NULL at the beginning of a conversation */
     size_t n_bytes;
+    char language[ENGINE_LANGUAGE_BYTES]; /* to be heard: a code or "auto"; empty: the model's */
 };
 
 struct engine_ops {
@@ -65,6 +71,14 @@ struct engine_ops {
     int (*decode)(void *decoder, const float *samples, size_t n_samples,
                   struct engine_context *context, const _Atomic bool *cancel,
                   struct engine_result *result, struct kodama_error *error);
+    /** Segment engines only, and may be NULL (then decode() does it): a hypothesis of an utterance
+     * that goes on, cheaper than a final. Cancelled as decode(). */
+    int (*guess)(void *decoder, const float *samples, size_t n_samples,
+                 const struct engine_context *context, const _Atomic bool *cancel,
+                 struct engine_result *result);
+    /** Whether a model can hear a language ("auto": find out); NULL: the engine has no such
+     * setting and ignores it. */
+    int (*check_language)(void *model, const char *language, struct kodama_error *error);
     /** Streaming engines only: begin with the conversation's context, hear hops, give the current
      * hypothesis, give the utterance up. */
     int (*begin)(void *decoder, const struct engine_context *context);
@@ -76,6 +90,10 @@ struct engine_ops {
 
 /** Engine by name (NULL: the best one); NULL when there is none. */
 const struct engine_ops *engine_find(const char *name);
+
+/** Name of the engine that a model's path is for, by what is in it: NULL is any. The engine may not
+ * be there. */
+const char *engine_guess(const char *path);
 
 /** Why there is no such engine and how to get it. */
 const char *engine_missing(const char *name);

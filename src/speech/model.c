@@ -56,10 +56,11 @@ int kodama_model_open(struct kodama_model **model, const struct kodama_model_con
         return error_set(error, KODAMA_ERR_ARGUMENT,
                          "model: fill the configuration with KODAMA_MODEL_CONFIG_INIT");
     }
-    const struct engine_ops *ops = engine_find(config->engine);
+    const char *engine = config->engine ? config->engine : engine_guess(config->path);
+    const struct engine_ops *ops = engine_find(engine);
     if (!ops) {
         return error_set(error, KODAMA_ERR_NOT_FOUND, "recognition engine %s: %s",
-                         config->engine ? config->engine : "(any)", engine_missing(config->engine));
+                         engine ? engine : "(any)", engine_missing(engine));
     }
     return model_open_engine(model, ops, config, error);
 }
@@ -85,6 +86,13 @@ const char *kodama_model_name(const struct kodama_model *model)
 void kodama_model_stats(struct kodama_model *model, struct kodama_model_stats *stats)
 {
     decoder_pool_stats(model->pool, stats);
+}
+
+int model_check_language(struct kodama_model *model, const char *language,
+                         struct kodama_error *error)
+{
+    if (!language || !language[0] || !model->ops->check_language) return KODAMA_OK;
+    return model->ops->check_language(model->model, language, error);
 }
 
 struct decoder_pool *model_pool(struct kodama_model *model)

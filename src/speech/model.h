@@ -12,6 +12,10 @@
 int model_open_engine(struct kodama_model **model, const struct engine_ops *ops,
                       const struct kodama_model_config *config, struct kodama_error *error);
 
+/** Whether it can hear a language; NULL and "" are its own. KODAMA_OK or KODAMA_ERR_ARGUMENT. */
+int model_check_language(struct kodama_model *model, const char *language,
+                         struct kodama_error *error);
+
 /** Its pool, live as long as the model. */
 struct decoder_pool *model_pool(struct kodama_model *model);
 

@@ -7,6 +7,7 @@
  */
 #include "speech/recognizer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,6 +159,7 @@ static void client_final(void *user, struct decode_final *job)
         .confidence = job->result.confidence,
         .revised = stabilizer_deviates(&undecided->stabilizer, text),
         .decode_ns = job->cpu_ns,
+        .language = job->result.language,
     };
     push(r, event_create(&event, job->result.words, job->result.n_words, undecided->begin), &wake);
     stabilizer_reset(&undecided->stabilizer);
@@ -515,6 +517,13 @@ static int fill(struct kodama_recognizer *r, const struct kodama_recognizer_conf
     r->resampled = memory_array(most > flushed ? most : flushed, sizeof *r->resampled);
     if (r->mono && r->resampled) r->seat = decode_seat_take(model_pool(r->model), &client_ops, r);
     if (!r->seat) return error_set(error, KODAMA_ERR_MEMORY, "recogniser: out of memory");
+    status = model_check_language(r->model, config->language, error);
+    if (status < 0) return status;
+    if (config->language) {
+        struct engine_context context = {0};
+        snprintf(context.language, sizeof context.language, "%s", config->language);
+        decode_seat_set_context(r->seat, context);
+    }
     return KODAMA_OK;
 }
 

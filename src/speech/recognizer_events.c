@@ -1,6 +1,7 @@
 /* The queue of a recogniser's events. */
 #include "speech/recognizer_events.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,12 @@ struct event_node *event_create(const struct kodama_event *event, const struct e
     struct event_node *node = n_bytes < SIZE_MAX / 2 ? malloc(n_fixed + n_bytes) : NULL;
     if (!node) return NULL;
     *node = (struct event_node){.event = *event};
+    if (event->language && event->language[0]) {
+        snprintf(node->language, sizeof node->language, "%s", event->language);
+        node->event.language = node->language;
+    } else {
+        node->event.language = NULL;
+    }
     struct kodama_word *copies = (struct kodama_word *)(node + 1);
     char *bytes = (char *)(copies + n_words);
     if (event->text) memcpy(bytes, event->text, n_text);

@@ -13,6 +13,7 @@
 struct event_node {
     struct event_node *next;
     struct kodama_event event;
+    char language[ENGINE_LANGUAGE_BYTES]; /* where event.language points, when it does */
 };
 
 struct event_queue {
