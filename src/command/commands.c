@@ -27,6 +27,7 @@ const struct section environment_sections[] = {
     {"KODAMA_SILERO_MODEL",
      "File of the model for the detector silero, when --model is not given."},
     {"TERM", "With `dumb`, nothing is redrawn in place: only finished lines are printed."},
+    {"KODAMA_BACKEND", "The sound system to use, pipewire or pulse, where --backend does not say."},
     {NULL, NULL},
 };
 
