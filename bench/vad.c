@@ -257,7 +257,7 @@ static void measure_noise(const char *name, double *mean, double *worst)
     for (size_t k = 0; k < n_here; k++) mean[k] = worst[k] = 0.0;
     for (int level = 0; level < LEVELS; level++)
         for (int seed = 0; seed < NOISE_SEEDS; seed++) {
-            make_noise(name, (uint64_t)(500 + 100 * level + seed), samples, n);
+            make_noise(name, 500 + 100 * (uint64_t)level + (uint64_t)seed, samples, n);
             signal_scale(samples, n, pow(10.0, levels_db[level] / 20.0));
             for (size_t k = 0; k < n_here; k++) {
                 double taken = 0.0;

@@ -174,7 +174,8 @@ static void make_traffic(float *samples, size_t n, struct dice *dice)
 {
     make_brown(samples, n, dice);
     signal_scale(samples, n, 0.3);
-    for (double at = 0.5; at < (double)n / SIGNALS_RATE; at += dice_between(dice, 2.5, 6.0)) {
+    double at = 0.5;
+    while (at < (double)n / SIGNALS_RATE) {
         double width = dice_between(dice, 0.5, 1.6), peak = dice_between(dice, 0.5, 3.0);
         struct section tyres = section_make(LOW_PASS, dice_between(dice, 700.0, 2500.0), 0.6);
         for (size_t i = 0; i < n; i++) {
@@ -183,6 +184,7 @@ static void make_traffic(float *samples, size_t n, struct dice *dice)
             samples[i] += (float)(peak / (1.0 + away * away * away * away) *
                                   section_run(&tyres, dice_normal(dice)));
         }
+        at += dice_between(dice, 2.5, 6.0);
     }
 }
 
@@ -225,8 +227,10 @@ static void add_burst(float *samples, size_t n, size_t at, struct dice *dice,
 {
     size_t end = at + (size_t)(8.0 * decay_s * SIGNALS_RATE);
     double gain = strength, fall = exp(-1.0 / (decay_s * SIGNALS_RATE));
-    for (size_t i = at; i < end && i < n; i++, gain *= fall)
+    for (size_t i = at; i < end && i < n; i++) {
         samples[i] += (float)(gain * section_run(&resonance, dice_normal(dice)));
+        gain *= fall;
+    }
 }
 
 static size_t after(double *at_s, double least_s, double most_s, struct dice *dice)
@@ -293,9 +297,11 @@ static void make_slams(float *samples, size_t n, struct dice *dice)
                   section_make(LOW_PASS, dice_between(dice, 200.0, 900.0), 0.7), strength,
                   dice_between(dice, 0.03, 0.12));
         double fall = exp(-1.0 / (dice_between(dice, 0.03, 0.1) * SIGNALS_RATE)), gain = strength;
-        for (size_t i = at; i < n && gain > 1e-4; i++, gain *= fall)
-            samples[i] +=
-                (float)(0.4 * gain * sin(2.0 * pi * ring * (double)(i - at) / SIGNALS_RATE));
+        for (size_t i = at; i < n && gain > 1e-4; i++) {
+            double turn = 2.0 * pi * ring * (double)(i - at) / SIGNALS_RATE;
+            samples[i] += (float)(0.4 * gain * sin(turn));
+            gain *= fall;
+        }
         add_burst(samples, n, at + (size_t)dice_between(dice, 300.0, 1200.0), dice,
                   section_make(BAND_PASS, 2500.0, 1.0), 0.4 * strength,
                   dice_between(dice, 0.004, 0.02));
@@ -313,10 +319,11 @@ static void make_music(float *samples, size_t n, struct dice *dice)
         double hz = 196.0 * pow(2.0, scale[(int)(dice_uniform(dice) * 8.0)] / 12.0);
         if (dice_uniform(dice) < 0.3) hz /= 2.0;
         double fall = exp(-1.0 / (dice_between(dice, 0.15, 0.5) * SIGNALS_RATE)), gain = 1.0;
-        for (size_t i = at; i < n && gain > 1e-3; i++, gain *= fall) {
+        for (size_t i = at; i < n && gain > 1e-3; i++) {
             double turn = 2.0 * pi * hz * (double)(i - at) / SIGNALS_RATE, sum = 0.0;
             for (int k = 1; k <= 6; k++) sum += sin(k * turn) / (k * sqrt(k));
             samples[i] += (float)(gain * sum);
+            gain *= fall;
         }
     }
 }

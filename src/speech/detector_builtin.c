@@ -341,10 +341,11 @@ static float periodicity_of(struct builtin *b)
 static float likeness_after(const struct builtin *b, int lag)
 {
     const float *now = b->history + FRAME - MAINS_SAMPLES, *then = now - lag;
+    const float share = 2.0f / MAINS_SAMPLES;
     float mean_now = 0.0f, mean_then = 0.0f, product = 0.0f, energy = 1e-9f;
     for (int i = 0; i < MAINS_SAMPLES; i += 2) {
-        mean_now += now[i] / (MAINS_SAMPLES / 2);
-        mean_then += then[i] / (MAINS_SAMPLES / 2);
+        mean_now += now[i] * share;
+        mean_then += then[i] * share;
     }
     for (int i = 0; i < MAINS_SAMPLES; i += 2) {
         float x = now[i] - mean_now, y = then[i] - mean_then;
