@@ -148,7 +148,9 @@ static void update_gain(struct capture *capture, const struct scene *scene)
 
 static void update_presence(struct capture *capture)
 {
+    const struct host_ops *ops = capture->host->ops;
     bool present = capture->n_links > 0;
+    if (present && ops->capture_hears) present = ops->capture_hears(capture);
     timeline_set_present(&capture->timeline, present);
     if (present) {
         source_returned(capture->source);

@@ -82,6 +82,9 @@ struct host_ops {
     int (*capture_link)(struct capture *capture, uint64_t id);
     /** With the lock held. Hear it no more; it may be gone from the model already. */
     void (*capture_unlink)(struct capture *capture, uint64_t id);
+    /** With the lock held. Optional: whether what is linked is really heard by now; NULL: at once.
+     * When that changes the backend calls host_try_links(). */
+    bool (*capture_hears)(struct capture *capture);
     const struct playback_ops *playback; /* optional: NULL where it cannot play; see playback.h */
 };
 

@@ -3,9 +3,12 @@
 #include "capture/pipewire.h"
 
 #include <errno.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -16,7 +19,9 @@ enum {
     ROUND_TRIP_SECONDS = 5,
     RETRY_FIRST_MS = 50, /* a server that is started again takes some 100 ms */
     RETRY_MOST_MS = 1000,
-    ROUND_TRIPS = 3, /* objects; what they say of themselves; their parameters */
+    SETTLE_MS = 3000, /* a session manager that has no devices to choose from never says so */
+    RETRY_WATCHED_MS = 10000, /* with a watch on the socket's folder: in case it is elsewhere */
+    ROUND_TRIPS = 3,          /* objects; what they say of themselves; their parameters */
 };
 
 /* -------------------------------------------------------------- the connection */
@@ -115,6 +120,58 @@ static int round_trip(struct pipewire *pipewire, struct kodama_error *error)
     return KODAMA_OK;
 }
 
+/* ------------------------------------------------------- waiting for a lost server */
+
+/* Something came to be in the folder: the socket, perhaps. It takes no connections at once. */
+static void on_folder(void *data, int fd, uint32_t mask)
+{
+    struct pipewire *pipewire = data;
+    alignas(struct inotify_event) char events[4096];
+    (void)mask;
+    while (read(fd, events, sizeof events) > 0) {
+    }
+    pipewire->retries = 0;
+    retry_in(pipewire, RETRY_FIRST_MS / 5);
+}
+
+/* Where PipeWire looks for the socket, in its order. */
+static const char *socket_folder(void)
+{
+    static const char *const names[] = {"PIPEWIRE_RUNTIME_DIR", "XDG_RUNTIME_DIR", "USERPROFILE"};
+    for (size_t i = 0; i < SPA_N_ELEMENTS(names); i++) {
+        const char *folder = getenv(names[i]);
+        if (folder && folder[0]) return folder;
+    }
+    return NULL;
+}
+
+static void unwatch(struct pipewire *pipewire)
+{
+    if (!pipewire->watch) return;
+    pw_loop_destroy_source(pw_thread_loop_get_loop(pipewire->loop), pipewire->watch);
+    pipewire->watch = NULL;
+}
+
+static void watch(struct pipewire *pipewire)
+{
+    const char *folder = socket_folder();
+    bool elsewhere = pipewire->host->server && pipewire->host->server[0] == '/';
+    int fd = folder && !elsewhere ? inotify_init1(IN_NONBLOCK | IN_CLOEXEC) : -1;
+    if (fd < 0) return;
+    if (inotify_add_watch(fd, folder, IN_CREATE | IN_MOVED_TO) >= 0) {
+        pipewire->watch = pw_loop_add_io(pw_thread_loop_get_loop(pipewire->loop), fd, SPA_IO_IN,
+                                         true, on_folder, pipewire);
+    }
+    if (!pipewire->watch) close(fd);
+}
+
+void pipewire_settled(struct pipewire *pipewire)
+{
+    if (!pipewire->settling) return;
+    pipewire->settling = false;
+    host_back(pipewire->host);
+}
+
 static void on_retry(void *data, uint64_t expirations)
 {
     struct pipewire *pipewire = data;
@@ -122,19 +179,32 @@ static void on_retry(void *data, uint64_t expirations)
     if (pipewire->core && pipewire->failed) {
         log_write(pipewire->host->log, KODAMA_LOG_WARNING,
                   "the PipeWire server has ended; waiting for it");
+        pipewire->settling = false;
         host_lost(pipewire->host);
         disconnect(pipewire);
         pipewire->retries = 0;
+        watch(pipewire);
     }
-    if (pipewire->core) return;
-    if (connect_core(pipewire, NULL) == KODAMA_OK) {
-        log_write(pipewire->host->log, KODAMA_LOG_INFO, "the PipeWire server is back");
-        host_back(pipewire->host);
+    if (pipewire->core) {
+        pipewire_settled(pipewire); /* nobody has chosen devices, and it took long enough */
         return;
     }
+    if (connect_core(pipewire, NULL) == KODAMA_OK) {
+        log_write(pipewire->host->log, KODAMA_LOG_INFO, "the PipeWire server is back");
+        unwatch(pipewire);
+        /* WirePlumber 0.4 that finds streams while it starts fails now and then to give the devices
+         * their ports (2 of 14 restarts): captures wait for it. */
+        pipewire->settling = true;
+        retry_in(pipewire, SETTLE_MS);
+        return;
+    }
+    /* A socket that is there takes connections only when its server listens: some tries soon, then
+     * as seldom as may be. */
     unsigned ms = RETRY_FIRST_MS << (pipewire->retries < 5 ? pipewire->retries : 5);
+    if (ms > RETRY_MOST_MS) ms = RETRY_MOST_MS;
+    if (pipewire->retries >= 5 && pipewire->watch) ms = RETRY_WATCHED_MS;
     pipewire->retries++;
-    retry_in(pipewire, ms < RETRY_MOST_MS ? ms : RETRY_MOST_MS);
+    retry_in(pipewire, ms);
 }
 
 /* ---------------------------------------------------------- opening and closing */
@@ -156,6 +226,7 @@ static void pipewire_close(struct kodama_host *host)
     if (pipewire->loop) pw_thread_loop_stop(pipewire->loop);
     if (pipewire->context) {
         disconnect(pipewire);
+        unwatch(pipewire);
         if (pipewire->retry) {
             pw_loop_destroy_source(pw_thread_loop_get_loop(pipewire->loop), pipewire->retry);
         }
@@ -264,5 +335,6 @@ const struct host_ops host_pipewire_ops = {
     .capture_close = pipewire_capture_close,
     .capture_link = pipewire_capture_link,
     .capture_unlink = pipewire_capture_unlink,
+    .capture_hears = pipewire_capture_hears,
     .playback = &pipewire_playback_ops,
 };

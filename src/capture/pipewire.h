@@ -79,6 +79,7 @@ struct pipewire {
     struct pw_context *context;
     struct spa_source *retry; /* a timer: tidy up after a lost server, and try to connect */
     unsigned retries;
+    struct spa_source *watch; /* of the folder of the server's socket; NULL: none */
     /* While connected. */
     struct pw_core *core; /* NULL: not connected */
     struct spa_hook core_hook;
@@ -87,6 +88,7 @@ struct pipewire {
     struct spa_list nodes, clients, ports, metadatas, listeners;
     int pending, done; /* sequence numbers of round trips */
     bool failed;       /* the connection is broken */
+    bool settling;     /* connected again, but the session manager is not there yet */
     uint32_t rate_hz, forced_rate_hz;
 };
 
@@ -95,8 +97,10 @@ struct pw_link_entry {
     struct spa_list link;
     uint64_t model_id;
     uint32_t from, to; /* ports */
+    struct pipewire *pipewire;
     struct pw_proxy *proxy;
-    struct spa_hook proxy_hook;
+    struct spa_hook proxy_hook, hook;
+    bool is_ready; /* frames flow when both sides run */
 };
 
 /** A stream of ours that hears what it is linked to. */
@@ -118,6 +122,10 @@ struct pw_listener {
 
 enum { PW_SCRATCH_FRAMES = 8192, PW_METER_HZ = 25 };
 
+/* pipewire.c */
+/** The session manager has chosen devices: it works. */
+void pipewire_settled(struct pipewire *pipewire);
+
 /* pipewire_registry.c */
 void registry_follow(struct pipewire *pipewire);
 void registry_forget(struct pipewire *pipewire);
@@ -138,6 +146,8 @@ struct pw_listener *listener_open(struct pipewire *pipewire, struct kodama_forma
 void listener_close(struct pw_listener *listener);
 /** Hear a node; KODAMA_ERR_STATE while its ports or ours are not there yet. */
 int listener_link(struct pw_listener *listener, uint64_t model_id);
+/** Whether one of its links is ready. */
+bool listener_hears(const struct pw_listener *listener);
 void listener_unlink(struct pw_listener *listener, uint64_t model_id);
 /** Ports have come: complete what could be linked in part only. */
 void listeners_complete(struct pipewire *pipewire);
@@ -147,6 +157,7 @@ void pipewire_capture_format(struct capture *capture);
 int pipewire_capture_open(struct capture *capture, struct kodama_error *error);
 void pipewire_capture_close(struct capture *capture);
 int pipewire_capture_link(struct capture *capture, uint64_t id);
+bool pipewire_capture_hears(struct capture *capture);
 void pipewire_capture_unlink(struct capture *capture, uint64_t id);
 void meter_open(struct pw_node_entry *node);
 void meters_link(struct pipewire *pipewire);

@@ -202,6 +202,11 @@ int pipewire_capture_link(struct capture *capture, uint64_t id)
     return listener_link(capture->state, id);
 }
 
+bool pipewire_capture_hears(struct capture *capture)
+{
+    return listener_hears(capture->state);
+}
+
 void pipewire_capture_unlink(struct capture *capture, uint64_t id)
 {
     listener_unlink(capture->state, id);

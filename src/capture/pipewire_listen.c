@@ -21,6 +21,7 @@ static void on_link_destroy(void *data)
 {
     struct pw_link_entry *link = data;
     spa_hook_remove(&link->proxy_hook);
+    spa_hook_remove(&link->hook);
     spa_list_remove(&link->link);
     free(link);
 }
@@ -29,6 +30,20 @@ static const struct pw_proxy_events link_events = {
     PW_VERSION_PROXY_EVENTS,
     .removed = on_link_removed,
     .destroy = on_link_destroy,
+};
+
+/* Until a link is negotiated, what is played does not reach us. */
+static void on_link_info(void *data, const struct pw_link_info *info)
+{
+    struct pw_link_entry *link = data;
+    if (link->is_ready || info->state < PW_LINK_STATE_PAUSED) return;
+    link->is_ready = true;
+    host_try_links(link->pipewire->host);
+}
+
+static const struct pw_link_events link_info_events = {
+    PW_VERSION_LINK_EVENTS,
+    .info = on_link_info,
 };
 
 static void connect_ports(struct pw_listener *listener, uint64_t model_id,
@@ -56,11 +71,13 @@ static void connect_ports(struct pw_listener *listener, uint64_t model_id,
         log_write(listener->pipewire->host->log, KODAMA_LOG_ERROR, "PipeWire: cannot make a link");
         return;
     }
+    link->pipewire = listener->pipewire;
     link->model_id = model_id;
     link->from = from->global;
     link->to = to->global;
     spa_list_append(&listener->links, &link->link);
     pw_proxy_add_listener(link->proxy, &link->proxy_hook, &link_events, link);
+    pw_link_add_listener((struct pw_link *)link->proxy, &link->hook, &link_info_events, link);
 }
 
 /* ---------------------------------------------------------- which port to which */
@@ -120,6 +137,16 @@ int listener_link(struct pw_listener *listener, uint64_t model_id)
     struct pw_node_entry *node = registry_find(listener->pipewire, model_id);
     if (!node) return KODAMA_ERR_NOT_FOUND;
     return connect_node(listener, node) > 0 ? KODAMA_OK : KODAMA_ERR_STATE;
+}
+
+bool listener_hears(const struct pw_listener *listener)
+{
+    const struct pw_link_entry *link;
+    spa_list_for_each(link, &listener->links, link)
+    {
+        if (link->is_ready) return true;
+    }
+    return false;
 }
 
 void listener_unlink(struct pw_listener *listener, uint64_t model_id)

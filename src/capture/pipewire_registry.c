@@ -279,6 +279,9 @@ static int on_metadata(void *data, uint32_t subject, const char *key, const char
     }
     char name[KODAMA_NAME_BYTES];
     name_in(value, name, sizeof name);
+    if (strncmp(key, "default.audio.", strlen("default.audio.")) == 0 && name[0]) {
+        pipewire_settled(pipewire);
+    }
     if (strcmp(key, "default.audio.sink") == 0) {
         host_default_changed(pipewire->host, KODAMA_DEVICE_SPEAKERS, name);
     } else if (strcmp(key, "default.audio.source") == 0) {

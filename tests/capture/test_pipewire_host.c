@@ -299,6 +299,39 @@ static void the_system_is_what_the_default_speakers_play(void **state)
     live_free(&live);
 }
 
+static void the_system_follows_the_default_speakers(void **state)
+{
+    (void)state;
+    daemon_use(&calm);
+    char module[32];
+    const char *load[] = {"pactl", "load-module", "module-null-sink", "sink_name=elsewhere", NULL};
+    assert_int_equal(program_run(load, module, sizeof module), 0);
+    pid_t here = play(low, "Here", daemon_sink()), there = play(high, "There", "elsewhere");
+    await_playing("Here");
+    await_playing("There");
+    struct kodama_source_config config = KODAMA_SOURCE_CONFIG_INIT;
+    struct live live;
+    live_start(&live, "system", &config);
+    live_receive(&live, live_received(&live), 1.0);
+    size_t before = (size_t)live_stats(&live).frames;
+    const char *change[] = {"pactl", "set-default-sink", "elsewhere", NULL};
+    assert_int_equal(program_run(change, NULL, 0), 0);
+    live_receive(&live, live_received(&live), 1.5);
+    size_t end = (size_t)live_stats(&live).frames;
+    program_end(here);
+    program_end(there);
+    const char *back[] = {"pactl", "set-default-sink", daemon_sink(), NULL};
+    assert_int_equal(program_run(back, NULL, 0), 0);
+    const char *unload[] = {"pactl", "unload-module", module, NULL};
+    assert_int_equal(program_run(unload, NULL, 0), 0);
+    live_stop(&live);
+    assert_true(live_level(&live, 0, before, 440.0, true) > -7.0);
+    assert_true(live_level(&live, 0, before, 1000.0, false) < -90.0);
+    /* The session manager may take the first one along; the other one was never anywhere else. */
+    assert_true(live_level(&live, before, end, 1000.0, true) > -7.0);
+    live_free(&live);
+}
+
 static void a_microphone_is_heard_by_name_and_by_default(void **state)
 {
     (void)state;
@@ -403,6 +436,7 @@ int main(void)
         cmocka_unit_test(the_own_volume_is_undone_where_asked_for),
         cmocka_unit_test(everything_is_heard_except_some),
         cmocka_unit_test(the_system_is_what_the_default_speakers_play),
+        cmocka_unit_test(the_system_follows_the_default_speakers),
         cmocka_unit_test(who_is_not_there_is_an_error_that_names_those_who_are),
         cmocka_unit_test(a_microphone_is_heard_by_name_and_by_default),
     };

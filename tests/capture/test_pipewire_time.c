@@ -227,6 +227,33 @@ static void the_past_and_the_present_are_saved_without_a_seam(void **state)
     live_free(&live);
 }
 
+/* ------------------------------------------------------------------- again and again */
+
+static void a_capture_can_be_stopped_and_started_again_and_again(void **state)
+{
+    (void)state;
+    daemon_use(&calm);
+    struct live live;
+    pid_t player = play(low, "Low Player");
+    live_start_app(&live, "Low Player");
+    live_await_presence(&live, true);
+    struct kodama_error error = {0};
+    for (int i = 0; i < 10; i++) {
+        live_receive(&live, live_received(&live), i == 9 ? 0.5 : 0.1);
+        if (i == 9) break;
+        kodama_stream_stop(live.stream);
+        uint64_t position = kodama_ring_position(kodama_stream_ring(live.stream));
+        if (kodama_stream_start(live.stream, &error) < 0) fail_msg("%s", error.message);
+        live_await_presence(&live, true);
+        assert_true(kodama_ring_position(kodama_stream_ring(live.stream)) >= position);
+    }
+    program_end(player);
+    live_stop(&live);
+    struct sound_report report = live_compare(&live, low);
+    assert_in_range(report.matched, LIVE_RATE, SIZE_MAX);
+    live_free(&live);
+}
+
 /* -------------------------------------------------------------------- latency */
 
 /* Frames from one time mark to the next are a period, or several short ones. */
@@ -290,6 +317,7 @@ int main(void)
         cmocka_unit_test(a_paused_application_is_silence_and_goes_on_where_it_was),
         cmocka_unit_test(two_applications_in_one_stream_are_their_sum),
         cmocka_unit_test(the_past_and_the_present_are_saved_without_a_seam),
+        cmocka_unit_test(a_capture_can_be_stopped_and_started_again_and_again),
         cmocka_unit_test(the_low_profile_works_in_small_periods_and_the_normal_one_changes_nothing),
     };
     return cmocka_run_group_tests_name("pipewire time", tests, make_sounds, free_sounds);
