@@ -136,13 +136,20 @@ def live_captions():
     check("the status line goes at the end", "of 0:07" not in screen.text(), screen.text())
     check("the status line shows time and length", any("0:03 of 0:07" in one for one in seen), seen[-2:])
     tentative = [one for one in seen if re.search(r"0:00  [a-z].*\n\n", one)]
-    sentences = ("firm text is bright, the rest dim", "text appears while it is spoken")
+    texts = {one.split("\n\n")[0] for one in tentative}
+    sentences = ("firm text is bright, the rest dim", "text appears while it is spoken", "text grows while it is spoken")
     if len(tentative) < 3:
         for sentence in sentences:
             skip(sentence, "this machine is too busy for partials")
     else:
+        early = [one for one in tentative if re.search(r"0:0[0-6] of 0:07", one)]
         check(sentences[0], {"\033[1m", "\033[2m"} & screen.styles, screen.styles)
-        check(sentences[1], len({one.split("\n\n")[0] for one in tentative}) > 1, tentative)
+        check(sentences[1], early, tentative)
+        if len(texts) == 1:
+            skip(sentences[2], "this machine is too busy for a second partial")
+        else:
+            words = [len(one.split("\n\n")[0].split()) for one in tentative]
+            check(sentences[2], words[-1] > words[0], words)
     check("redrawing leaves nothing behind", screen.text().count("0:00") == 1, screen.text())
 
 
