@@ -316,6 +316,9 @@ class Reader:
             if self.comment is not None:
                 comment, self.comment = parse_comment(self.comment), None
                 items.append(parse_function(text, comment, kind))
+                for words in ('Thread:', 'Real-time safe:') if kind == 'function' else ():
+                    if words not in comment.safety:
+                        raise HeaderError(f'the comment of {function.name}() lacks "{words}"')
                 self.joined = True
             elif items and items[-1].kind == kind and self.joined:
                 items[-1].also.append(function)

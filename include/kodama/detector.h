@@ -81,14 +81,14 @@ KODAMA_API int kodama_detector_open_with(struct kodama_detector **detector,
 KODAMA_API int kodama_detector_probe(const struct kodama_detector_config *config, char *about,
                                      size_t n_bytes);
 
-/** Close a detector; NULL is allowed. */
+/** Close a detector; NULL is allowed. Thread: owner. Real-time safe: no. */
 KODAMA_API void kodama_detector_close(struct kodama_detector *detector);
 
 /** Samples per window. Thread: any. Real-time safe: yes. */
 KODAMA_API uint32_t kodama_detector_window(const struct kodama_detector *detector);
 
 /** By how many samples the probability lags the window it is returned for (look-ahead of a
- * smoother), usually 0. */
+ * smoother), usually 0. Thread: any. Real-time safe: yes. */
 KODAMA_API uint32_t kodama_detector_delay(const struct kodama_detector *detector);
 
 /**
@@ -113,16 +113,19 @@ KODAMA_API void kodama_detector_reset(struct kodama_detector *detector);
  * @param[out] data  room for the state; NULL to ask for its size
  * @param n_bytes    size of data
  * @return bytes of the state, or KODAMA_ERR_ARGUMENT (no room)
+ *
+ * Thread: owner. Real-time safe: no.
  */
 KODAMA_API int64_t kodama_detector_save(const struct kodama_detector *detector, void *data,
                                         size_t n_bytes);
 
 /** Load a saved state into a detector of the same name. KODAMA_OK or KODAMA_ERR_CORRUPT (then it
- * was reset). */
+ * was reset). Thread: owner. Real-time safe: no. */
 KODAMA_API int kodama_detector_load(struct kodama_detector *detector, const void *data,
                                     size_t n_bytes);
 
-/** Names of the detectors in this build: index 0 (the default), 1, ... until NULL. */
+/** Names of the detectors in this build: index 0 (the default), 1, ... until NULL. Thread: any.
+ * Real-time safe: yes. */
 KODAMA_API const char *kodama_detector_name(size_t index);
 
 #endif

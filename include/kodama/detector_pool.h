@@ -82,7 +82,8 @@ KODAMA_API int kodama_detector_pool_open(struct kodama_detector_pool **pool,
                                          const struct kodama_detector_pool_config *config,
                                          struct kodama_error *error) KODAMA_MUST_USE;
 
-/** Close a pool; all seats must have been left. NULL is allowed. Thread: any. */
+/** Close a pool; all seats must have been left. NULL is allowed. Thread: any. Real-time safe:
+ * no. */
 KODAMA_API void kodama_detector_pool_close(struct kodama_detector_pool *pool);
 
 /** What the pool is doing. Thread: any. Real-time safe: no. */
@@ -109,8 +110,8 @@ KODAMA_API int kodama_detector_seat_take(struct kodama_detector_seat **seat,
                                          const struct kodama_detector_seat_config *config,
                                          struct kodama_error *error) KODAMA_MUST_USE;
 
-/** Leave a seat: what is not judged yet is dropped, a callback that runs is waited for. Nobody
- * else may be using the seat. NULL is allowed. Thread: any but in on_result. */
+/** Leave a seat: what is not judged yet is dropped, a callback that runs is waited for. Nobody else
+ * may be using the seat. NULL is allowed. Thread: any but in on_result. Real-time safe: no. */
 KODAMA_API void kodama_detector_seat_leave(struct kodama_detector_seat *seat);
 
 /**
@@ -148,7 +149,7 @@ KODAMA_API int64_t kodama_detector_seat_read(struct kodama_detector_seat *seat,
                                              size_t max_results, int64_t timeout_ns);
 
 /** Signalled while there are results to be read; made at the first call. There is none when the
- * system has no descriptor left or the seat has a callback. Thread: reader. */
+ * system has no descriptor left or the seat has a callback. Thread: reader. Real-time safe: no. */
 KODAMA_API struct kodama_waitable kodama_detector_seat_waitable(struct kodama_detector_seat *seat);
 
 /**

@@ -45,7 +45,7 @@ struct kodama_format {
                               `channels` */
 };
 
-/** Bytes of one sample; 0 for a value that is no sample type. */
+/** Bytes of one sample; 0 for a value that is no sample type. Thread: any. Real-time safe: yes. */
 static inline size_t kodama_sample_bytes(enum kodama_sample sample)
 {
     switch (sample) {
@@ -58,7 +58,8 @@ static inline size_t kodama_sample_bytes(enum kodama_sample sample)
     return 0;
 }
 
-/** Bytes of one frame: sample bytes times channels; 0 for a format that is not valid. */
+/** Bytes of one frame: sample bytes times channels; 0 for a format that is not valid. Thread: any.
+ * Real-time safe: yes. */
 static inline size_t kodama_frame_bytes(struct kodama_format format)
 {
     if (format.channels < 1 || format.channels > KODAMA_CHANNELS_MAX) return 0;

@@ -76,7 +76,8 @@ KODAMA_API void kodama_host_close(struct kodama_host *host);
 /** The backend in use, such as "pipewire". Thread: any. Real-time safe: yes. */
 KODAMA_API const char *kodama_host_backend(const struct kodama_host *host);
 
-/** Names of the backends in this build: index 0, 1, ... until NULL. */
+/** Names of the backends in this build: index 0, 1, ... until NULL. Thread: any. Real-time safe:
+ * yes. */
 KODAMA_API const char *kodama_host_backend_name(size_t index);
 
 /** Whether the sound server is there now. Thread: any. Real-time safe: no. */

@@ -65,17 +65,20 @@ KODAMA_API int kodama_model_open(struct kodama_model **model,
                                  const struct kodama_model_config *config,
                                  struct kodama_error *error) KODAMA_MUST_USE;
 
-/** Unload a model; its recognisers must have been closed. NULL is allowed. */
+/** Unload a model; its recognisers must have been closed. NULL is allowed. Thread: owner. Real-time
+ * safe: no. */
 KODAMA_API void kodama_model_close(struct kodama_model *model);
 
-/** The engine's name, and the model's for a person. Live as long as the model. */
+/** The engine's name, and the model's for a person. Live as long as the model. Thread: any.
+ * Real-time safe: yes. */
 KODAMA_API const char *kodama_model_engine(const struct kodama_model *model);
 KODAMA_API const char *kodama_model_name(const struct kodama_model *model);
 
 /** What the pool is doing. Thread: any. Real-time safe: no. */
 KODAMA_API void kodama_model_stats(struct kodama_model *model, struct kodama_model_stats *stats);
 
-/** Names of the engines in this build: index 0 (the best), 1, ... until NULL. */
+/** Names of the engines in this build: index 0 (the best), 1, ... until NULL. Thread: any.
+ * Real-time safe: yes. */
 KODAMA_API const char *kodama_engine_name(size_t index);
 
 /**
@@ -86,6 +89,8 @@ KODAMA_API const char *kodama_engine_name(size_t index);
  * it
  * @param n_bytes        room in where
  * @return KODAMA_OK, KODAMA_ERR_NOT_FOUND (no such engine, or its default model is missing)
+ *
+ * Thread: any. Real-time safe: no.
  */
 KODAMA_API int kodama_engine_probe(const char *name, char *where, size_t n_bytes);
 

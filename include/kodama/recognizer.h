@@ -99,7 +99,7 @@ KODAMA_API int kodama_recognizer_open(struct kodama_recognizer **recognizer,
                                       struct kodama_error *error) KODAMA_MUST_USE;
 
 /** Close a conversation: what is not decided is dropped; waits for a decoder that is at work for
- * it. NULL is allowed. */
+ * it. NULL is allowed. Thread: owner. Real-time safe: no. */
 KODAMA_API void kodama_recognizer_close(struct kodama_recognizer *recognizer);
 
 /**
@@ -118,11 +118,12 @@ KODAMA_API void kodama_recognizer_close(struct kodama_recognizer *recognizer);
 KODAMA_API int64_t kodama_recognizer_write(struct kodama_recognizer *recognizer, const void *frames,
                                            size_t n_frames, int64_t timeout_ns);
 
-/** Close the utterance in progress now, as if silence had followed. Thread: writer. */
+/** Close the utterance in progress now, as if silence had followed. Thread: writer. Real-time safe:
+ * no. */
 KODAMA_API int kodama_recognizer_finalize(struct kodama_recognizer *recognizer);
 
 /** No more frames come: flush, so that the last words are recognised; then kodama_recognizer_next()
- * ends with KODAMA_ERR_CLOSED. Thread: writer. */
+ * ends with KODAMA_ERR_CLOSED. Thread: writer. Real-time safe: no. */
 KODAMA_API int kodama_recognizer_finish(struct kodama_recognizer *recognizer);
 
 /**
@@ -141,14 +142,14 @@ KODAMA_API int kodama_recognizer_next(struct kodama_recognizer *recognizer,
                                       struct kodama_event *event, int64_t timeout_ns);
 
 /** A waitable that is signalled while an event can be taken or the conversation has ended. Valid
- * until close. */
+ * until close. Thread: reader. Real-time safe: no. */
 KODAMA_API int kodama_recognizer_waitable(struct kodama_recognizer *recognizer,
                                           struct kodama_waitable *waitable);
 
-/** Audio heard but not decided yet, in milliseconds. Thread: any. */
+/** Audio heard but not decided yet, in milliseconds. Thread: any. Real-time safe: no. */
 KODAMA_API uint32_t kodama_recognizer_pending_ms(struct kodama_recognizer *recognizer);
 
-/** Speech probability now, for meters. Thread: any. */
+/** Speech probability now, for meters. Thread: any. Real-time safe: yes. */
 KODAMA_API float kodama_recognizer_probability(struct kodama_recognizer *recognizer);
 
 /**
@@ -168,11 +169,12 @@ KODAMA_API int kodama_recognizer_save(struct kodama_recognizer *recognizer, void
 
 /** Load a conversation into a recogniser that has heard nothing and has the same configuration and
  * engine. KODAMA_OK, KODAMA_ERR_CORRUPT, KODAMA_ERR_STATE (it has heard something),
- * KODAMA_ERR_MEMORY. Thread: writer. */
+ * KODAMA_ERR_MEMORY. Thread: writer. Real-time safe: no. */
 KODAMA_API int kodama_recognizer_load(struct kodama_recognizer *recognizer, const void *data,
                                       size_t n_bytes);
 
-/** Free memory that the library handed out as bytes; NULL is allowed. */
+/** Free memory that the library handed out as bytes; NULL is allowed. Thread: any. Real-time safe:
+ * no. */
 KODAMA_API void kodama_free(void *data);
 
 #endif

@@ -31,7 +31,7 @@ KODAMA_API int kodama_resampler_open(struct kodama_resampler **resampler,
                                      struct kodama_format format, uint32_t rate_hz,
                                      struct kodama_error *error) KODAMA_MUST_USE;
 
-/** Close a resampler; NULL is allowed. */
+/** Close a resampler; NULL is allowed. Thread: owner. Real-time safe: no. */
 KODAMA_API void kodama_resampler_close(struct kodama_resampler *resampler);
 
 /** Samples that kodama_resampler_process() may produce at the most for n_frames, and

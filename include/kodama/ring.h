@@ -76,7 +76,8 @@ KODAMA_API void kodama_ring_destroy(struct kodama_ring *ring);
 
 /**
  * End the timeline: writers get KODAMA_ERR_CLOSED, readers drain what is there and then get
- * KODAMA_ERR_CLOSED. Wakes everybody. Closing twice is allowed.
+ * KODAMA_ERR_CLOSED. Wakes everybody. Closing twice is allowed. A stream that is started again
+ * opens its ring again: the timeline goes on where it ended, for cursors that came to the end, too.
  *
  * Thread: any. Real-time safe: yes, may wake.
  */

@@ -60,7 +60,8 @@ KODAMA_API int kodama_scanner_open(struct kodama_scanner **scanner,
                                    const struct kodama_scanner_config *config,
                                    struct kodama_error *error) KODAMA_MUST_USE;
 
-/** Close a scanner; what is being judged is waited for and dropped. NULL is allowed. */
+/** Close a scanner; what is being judged is waited for and dropped. NULL is allowed. Thread: owner.
+ * Real-time safe: no. */
 KODAMA_API void kodama_scanner_close(struct kodama_scanner *scanner);
 
 /**
@@ -77,16 +78,17 @@ KODAMA_API int kodama_scanner_write(struct kodama_scanner *scanner, const float 
                                     size_t n_samples);
 
 /** Say that no more samples come: everything is judged and told before it returns. Twice is
- * allowed. KODAMA_OK or KODAMA_ERR_MEMORY. Thread: owner. */
+ * allowed. KODAMA_OK or KODAMA_ERR_MEMORY. Thread: owner. Real-time safe: no. */
 KODAMA_API int kodama_scanner_finish(struct kodama_scanner *scanner);
 
-/** Samples that were judged and told about so far; for progress. Thread: owner. */
+/** Samples that were judged and told about so far; for progress. Thread: owner. Real-time safe:
+ * yes. */
 KODAMA_API uint64_t kodama_scanner_position(const struct kodama_scanner *scanner);
 
-/** Samples per window of its detector. Thread: any. */
+/** Samples per window of its detector. Thread: any. Real-time safe: yes. */
 KODAMA_API uint32_t kodama_scanner_window(const struct kodama_scanner *scanner);
 
-/** Threads that it uses, 1: that of the caller. Thread: any. */
+/** Threads that it uses, 1: that of the caller. Thread: any. Real-time safe: yes. */
 KODAMA_API uint32_t kodama_scanner_threads(const struct kodama_scanner *scanner);
 
 #endif

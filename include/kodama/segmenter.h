@@ -77,7 +77,7 @@ KODAMA_API int kodama_segmenter_open(struct kodama_segmenter **segmenter,
                                      const struct kodama_segmenter_config *config,
                                      struct kodama_error *error) KODAMA_MUST_USE;
 
-/** Close a segmenter; NULL is allowed. */
+/** Close a segmenter; NULL is allowed. Thread: owner. Real-time safe: no. */
 KODAMA_API void kodama_segmenter_close(struct kodama_segmenter *segmenter);
 
 /**
@@ -127,22 +127,24 @@ KODAMA_API void kodama_segmenter_cut(struct kodama_segmenter *segmenter,
  * owner. Real-time safe: yes. */
 KODAMA_API void kodama_segmenter_reset(struct kodama_segmenter *segmenter);
 
-/** Speech probability of the newest window, 0..1, for meters. */
+/** Speech probability of the newest window, 0..1, for meters. Thread: owner. Real-time safe:
+ * yes. */
 KODAMA_API float kodama_segmenter_probability(const struct kodama_segmenter *segmenter);
 
-/** Samples heard so far. */
+/** Samples heard so far. Thread: owner. Real-time safe: yes. */
 KODAMA_API uint64_t kodama_segmenter_position(const struct kodama_segmenter *segmenter);
 
 /** Earliest sample that a decision still to come may reach back to; older audio can be dropped.
- * While somebody speaks it is the utterance's begin, for a forced cut may lie anywhere in it. */
+ * While somebody speaks it is the utterance's begin, for a forced cut may lie anywhere in it.
+ * Thread: owner. Real-time safe: yes. */
 KODAMA_API uint64_t kodama_segmenter_horizon(const struct kodama_segmenter *segmenter);
 
-/** Save the state, as kodama_detector_save(). */
+/** Save the state, as kodama_detector_save(). Thread: owner. Real-time safe: no. */
 KODAMA_API int64_t kodama_segmenter_save(const struct kodama_segmenter *segmenter, void *data,
                                          size_t n_bytes);
 
 /** Load a state saved by a segmenter of the same configuration. KODAMA_OK or KODAMA_ERR_CORRUPT
- * (then reset). */
+ * (then reset). Thread: owner. Real-time safe: no. */
 KODAMA_API int kodama_segmenter_load(struct kodama_segmenter *segmenter, const void *data,
                                      size_t n_bytes);
 

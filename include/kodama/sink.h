@@ -136,7 +136,8 @@ KODAMA_API struct kodama_format kodama_sink_format(const struct kodama_sink *sin
 /** Read the counters. Thread: any. Real-time safe: no (a file: one short lock). */
 KODAMA_API void kodama_sink_stats(const struct kodama_sink *sink, struct kodama_sink_stats *stats);
 
-/** Names of the sinks in this build: index 0, 1, ... until NULL. */
+/** Names of the sinks in this build: index 0, 1, ... until NULL. Thread: any. Real-time safe:
+ * yes. */
 KODAMA_API const char *kodama_sink_name(size_t index);
 
 #endif

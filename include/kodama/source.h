@@ -201,17 +201,20 @@ KODAMA_API void kodama_source_close(struct kodama_source *source);
 KODAMA_API struct kodama_format kodama_source_format(const struct kodama_source *source);
 
 /** Whether the source cannot be held back: true for devices, false for files and pipes; generators
- * are as configured, and a mix is live when one of its inputs is. */
+ * are as configured, and a mix is live when one of its inputs is. Thread: any. Real-time safe:
+ * yes. */
 KODAMA_API bool kodama_source_is_live(const struct kodama_source *source);
 
-/** Frames that the source will deliver in all, or -1 when it cannot know (a pipe, a device). */
+/** Frames that the source will deliver in all, or -1 when it cannot know (a pipe, a device).
+ * Thread: any. Real-time safe: yes. */
 KODAMA_API int64_t kodama_source_length(const struct kodama_source *source);
 
 /** Read the counters. Thread: any. Real-time safe: yes. */
 KODAMA_API void kodama_source_stats(const struct kodama_source *source,
                                     struct kodama_source_stats *stats);
 
-/** Names of the sources in this build: index 0, 1, ... until NULL. */
+/** Names of the sources in this build: index 0, 1, ... until NULL. Thread: any. Real-time safe:
+ * yes. */
 KODAMA_API const char *kodama_source_name(size_t index);
 
 #endif

@@ -156,10 +156,11 @@ KODAMA_API void kodama_stream_stop(struct kodama_stream *stream);
 KODAMA_API int kodama_stream_wait(struct kodama_stream *stream, int64_t timeout_ns,
                                   struct kodama_error *error);
 
-/** The ring, for cursors of your own (pull reading). Lives as long as the stream. */
+/** The ring, for cursors of your own (pull reading). Lives as long as the stream. Thread: any.
+ * Real-time safe: yes. */
 KODAMA_API struct kodama_ring *kodama_stream_ring(struct kodama_stream *stream);
 
-/** The format of the stream's frames. */
+/** The format of the stream's frames. Thread: any. Real-time safe: yes. */
 KODAMA_API struct kodama_format kodama_stream_format(const struct kodama_stream *stream);
 
 /** Frames per chunk now. Thread: any. Real-time safe: yes. */
@@ -313,7 +314,8 @@ KODAMA_API int kodama_stream_next_event(struct kodama_stream *stream,
 KODAMA_API int kodama_stream_event_waitable(struct kodama_stream *stream,
                                             struct kodama_waitable *waitable);
 
-/** The name of a kind of event, such as "queue"; "unknown" for a foreign one. */
+/** The name of a kind of event, such as "queue"; "unknown" for a foreign one. Thread: any.
+ * Real-time safe: yes. */
 KODAMA_API const char *kodama_stream_event_name(enum kodama_stream_event_kind kind);
 
 /** Frames that are not on the timeline as they should be. */

@@ -134,7 +134,7 @@ typedef int (*kodama_knock)(void *user, int knocks);
  * Knock first. Thread: any. Real-time safe: no.
  */
 KODAMA_API int kodama_door_open(struct kodama_door **door, double width_m) KODAMA_MUST_USE;
-/** The colour, or -1; see kodama_door_open(). Thread: any. */
+/** The colour, or -1; see kodama_door_open(). Thread: any. Real-time safe: yes. */
 KODAMA_API int kodama_door_red(void);
 KODAMA_API int kodama_door_green(void);
 END
@@ -178,7 +178,9 @@ printf '/* Doors. */\n/** Open. */\nKODAMA_API int kodama_door_open(void\n' | he
 check "a declaration without an end is refused" refused '"KODAMA_API int kodama_door_open(void" has no end'
 printf '/* Doors. */\n/** Open.\nKODAMA_API int kodama_door_open(void);\n' | header door
 check "a comment without an end is refused" refused 'kodama/door.h:2: this comment has no end'
-printf '/* Doors. */\n/** See kodama_gate(). */\nKODAMA_API int kodama_door_open(void);\n' | header door
+printf '/* Doors. */\n/** Open. Thread: any. */\nKODAMA_API int kodama_door_open(void);\n' | header door
+check "a function that does not say where it may be called is refused" refused 'the comment of kodama_door_open() lacks "Real-time safe:"'
+printf '/* Doors. */\n/** See kodama_gate(). Thread: any. Real-time safe: yes. */\nKODAMA_API int kodama_door_open(void);\n' | header door
 check "a reference to nothing is refused" refused 'speaks of kodama_gate(), which no header declares'
 printf '#pragma once\n' | header door
 check "a header that does not say what it is is refused" refused 'does not begin with a comment'
