@@ -28,4 +28,10 @@ for name in $(grep -ohE '(^    |`)make [a-z]+' README.md docs/*.md | sed 's/.*ma
     grep -qE "^(\.PHONY:.*)?\b$name\b" Makefile || { echo "# make $name is not in the Makefile"; missing=1; }
 done
 report $missing "every make target in the documents exists"
+
+missing=0
+for example in examples/*.c; do
+    grep -qF "$(basename "$example")\`" docs/guide.md || { echo "# the guide does not name $example"; missing=1; }
+done
+report $missing "the guide names every example"
 echo "1..$n"
