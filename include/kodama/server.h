@@ -94,8 +94,8 @@ KODAMA_API uint32_t kodama_server_port(const struct kodama_server *server);
  */
 KODAMA_API int kodama_server_stop(struct kodama_server *server, int64_t timeout_ns);
 
-/** Close a server; what was not stopped before is dropped. NULL is allowed. Thread: owner. Real-time
- * safe: no. */
+/** Close a server; what was not stopped before is dropped. NULL is allowed. Thread: owner.
+ * Real-time safe: no. */
 KODAMA_API void kodama_server_close(struct kodama_server *server);
 
 /** What it has done. Thread: any. Real-time safe: no. */

@@ -20,8 +20,14 @@ struct condition {
 struct thread {
     HANDLE native;
 };
-#define MUTEX_STATIC     {SRWLOCK_INIT}
-#define CONDITION_STATIC {CONDITION_VARIABLE_INIT}
+#define MUTEX_STATIC \
+    {                \
+        SRWLOCK_INIT \
+    }
+#define CONDITION_STATIC        \
+    {                           \
+        CONDITION_VARIABLE_INIT \
+    }
 #else
 #include <pthread.h>
 struct mutex {
@@ -34,8 +40,14 @@ struct thread {
     pthread_t native;
 };
 /** Instead of mutex_init() for the few that are static; such a condition takes no deadline. */
-#define MUTEX_STATIC     {PTHREAD_MUTEX_INITIALIZER}
-#define CONDITION_STATIC {PTHREAD_COND_INITIALIZER}
+#define MUTEX_STATIC              \
+    {                             \
+        PTHREAD_MUTEX_INITIALIZER \
+    }
+#define CONDITION_STATIC         \
+    {                            \
+        PTHREAD_COND_INITIALIZER \
+    }
 #endif
 
 typedef void (*thread_function)(void *argument);

@@ -1,8 +1,7 @@
 /* Tests of streams: every frame once and in order, and a clean end from every state. */
-#include "support/support.h"
+#include "capture/collect.h"
 
 #include <math.h>
-#include <sndfile.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,15 +21,9 @@ static short samples[N];
 static const char *recording(void)
 {
     static const char *path;
-    if (path) return path;
-    path = test_scratch(".wav");
-    SF_INFO info = {.samplerate = 48000, .channels = 1, .format = SF_FORMAT_WAV | SF_FORMAT_PCM_16};
-    SNDFILE *file = sf_open(path, SFM_WRITE, &info);
-    assert_non_null(file);
-    struct test_random random = {.state = 77};
-    for (size_t i = 0; i < N; i++) samples[i] = (short)(uint16_t)test_random_next(&random);
-    assert_int_equal(sf_writef_short(file, samples, N), N);
-    sf_close(file);
+    if (!path) {
+        path = collect_write(".wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 48000, 1, samples, N, 77);
+    }
     return path;
 }
 

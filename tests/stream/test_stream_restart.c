@@ -1,8 +1,9 @@
 /* Tests of stopping and starting again, of ends, and of many streams at once. */
 #include "stream/streaming.h"
 
+#include "capture/collect.h"
+
 #include <pthread.h>
-#include <sndfile.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,15 +17,9 @@ static int16_t samples[N];
 static const char *recording(void)
 {
     static const char *path;
-    if (path) return path;
-    path = test_scratch(".wav");
-    SF_INFO info = {.samplerate = 48000, .channels = 1, .format = SF_FORMAT_WAV | SF_FORMAT_PCM_16};
-    SNDFILE *file = sf_open(path, SFM_WRITE, &info);
-    assert_non_null(file);
-    struct test_random random = {.state = 5};
-    for (size_t i = 0; i < N; i++) samples[i] = (int16_t)(uint16_t)test_random_next(&random);
-    assert_int_equal(sf_writef_short(file, samples, N), N);
-    sf_close(file);
+    if (!path) {
+        path = collect_write(".wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 48000, 1, samples, N, 5);
+    }
     return path;
 }
 
