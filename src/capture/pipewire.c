@@ -200,7 +200,7 @@ static void on_retry(void *data, uint64_t expirations)
     }
     /* A socket that is there takes connections only when its server listens: some tries soon, then
      * as seldom as may be. */
-    unsigned ms = RETRY_FIRST_MS << (pipewire->retries < 5 ? pipewire->retries : 5);
+    unsigned ms = (unsigned)RETRY_FIRST_MS << (pipewire->retries < 5 ? pipewire->retries : 5);
     if (ms > RETRY_MOST_MS) ms = RETRY_MOST_MS;
     if (pipewire->retries >= 5 && pipewire->watch) ms = RETRY_WATCHED_MS;
     pipewire->retries++;

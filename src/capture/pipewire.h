@@ -14,6 +14,12 @@
 #ifndef CAPTURE_PIPEWIRE_H
 #define CAPTURE_PIPEWIRE_H
 
+/* PipeWire's macros are GNU C, which clang does not forgive where they are used. */
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Wgnu-statement-expression"
+#pragma clang diagnostic ignored "-Wgnu-empty-initializer"
+#endif
+
 #include <pipewire/pipewire.h>
 
 #include <pipewire/extensions/metadata.h> /* needs what the first one declares */
