@@ -31,6 +31,12 @@
 #include "capture/capture.h"
 #include "capture/host.h"
 
+#ifdef __clang__
+/* PipeWire's macros are written in GNU C. */
+#pragma clang diagnostic ignored "-Wgnu-statement-expression"
+#pragma clang diagnostic ignored "-Wgnu-empty-initializer"
+#endif
+
 struct pipewire;
 struct pw_listener;
 

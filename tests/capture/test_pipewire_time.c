@@ -10,6 +10,11 @@
 
 #include <kodama/recorder.h>
 
+#ifdef __clang__
+/* PipeWire's macros are written in GNU C. */
+#pragma clang diagnostic ignored "-Wgnu-empty-initializer"
+#endif
+
 static struct sound *low, *high;
 
 static const struct daemon_options calm = {.kind = DAEMON_PIPEWIRE, .quantum = 4096};

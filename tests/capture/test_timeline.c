@@ -188,7 +188,6 @@ static void a_resampler_between_makes_no_gaps_and_hides_none(void **state)
 {
     (void)state;
     struct device *device = start(44100);
-    uint64_t delivered = 0;
     /* The device's cycles are 441 ticks; a resampler gives a frame more or fewer. */
     for (int i = 0; i < 1000; i++) {
         size_t n = i % 2 ? PERIOD - 3 : PERIOD + 3;
@@ -200,7 +199,6 @@ static void a_resampler_between_makes_no_gaps_and_hides_none(void **state)
                                          .clock_hz = 44100,
                                          .time_ns = device->time_ns};
         timeline_write(&device->timeline, &period);
-        delivered += n;
         device->ticks += 441;
         device->time_ns += PERIOD_NS;
     }
