@@ -294,6 +294,8 @@ static const struct option_entry serve_table[] = {
 static const struct section serve_sections[] = {
     {"What it serves",
      "  GET /ws          live captions: WebSocket, audio in, messages out\n"
+     "  POST /transcribe, POST /v1/audio/transcriptions\n"
+     "                   whole files; the second as OpenAI's clients ask for it\n"
      "  GET /status      version, engines, models, sessions (JSON)\n"
      "  GET /healthz     200 while it takes sessions, 503 while it ends\n"
      "  GET /metrics     counters for Prometheus\n"

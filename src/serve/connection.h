@@ -47,6 +47,10 @@ struct connection {
     char *body; /* of the answer; owned */
     size_t n_body;
     struct upload *upload;
+    bool whole;      /* its body came */
+    bool has_head;   /* the answer's was sent */
+    bool ends;       /* the socket is closed after the answer: its body was not read */
+    bool body_waits; /* it is not read: its thread is behind */
 };
 
 struct network {
@@ -101,6 +105,8 @@ void http_closed(struct connection *connection);
 
 /* network.c */
 void network_tick_on(struct network *network);
+/** Let an upload's connection go on. */
+void http_wake(struct connection *connection);
 /** Words that no one can guess. */
 void network_random(struct network *network, char *text, size_t n_bytes);
 

@@ -27,15 +27,17 @@ bool gate_is_loopback(const char *host)
     return strcasecmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0;
 }
 
-/* The host of "scheme://host:port", or "" */
+/* The host of "http://host:port" or "https://...", or "": a browser's origin has nothing else. */
 static void origin_host(const char *origin, char *host, size_t n_bytes)
 {
-    const char *begin = strstr(origin, "://");
     host[0] = '\0';
-    if (!begin) return;
-    begin += 3;
-    size_t n = *begin == '[' ? strcspn(begin, "]") + 1 : strcspn(begin, ":/");
-    if (n >= n_bytes || strchr(begin, '@')) return;
+    if (strncasecmp(origin, "http://", 7) != 0 && strncasecmp(origin, "https://", 8) != 0) return;
+    const char *begin = strstr(origin, "://") + 3;
+    size_t n = *begin == '[' ? strcspn(begin, "]") + 1 : strcspn(begin, ":");
+    if (n >= n_bytes || n > strlen(begin)) return;
+    const char *port = begin + n;
+    if (*port == ':') port += 1 + strspn(port + 1, "0123456789");
+    if (*port) return;
     memcpy(host, begin, n);
     host[n] = '\0';
 }

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "serve/connection.h"
 #include "serve/gate.h"
+#include "serve/upload.h"
 
 enum { HEADERS_BYTES = 1024 };
 
@@ -113,18 +114,82 @@ static int answer(struct connection *connection, unsigned status, const char *ty
     return 0;
 }
 
+/* Send bytes; they are freed. */
+static int send_bytes(struct connection *connection, char *body, size_t n_bytes, bool last)
+{
+    unsigned char *bytes = memory_array(LWS_PRE + n_bytes + 1, 1);
+    int n = -1;
+    if (bytes) {
+        memcpy(bytes + LWS_PRE, body, n_bytes);
+        n = lws_write(connection->wsi, bytes + LWS_PRE, n_bytes,
+                      last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP);
+    }
+    free(bytes);
+    free(body);
+    return n < (int)n_bytes ? -1 : 0;
+}
+
+static int complete(struct connection *connection)
+{
+    if (connection->ends) return -1;
+    return lws_http_transaction_completed(connection->wsi) ? -1 : 0;
+}
+
+static void leave_upload(struct connection *connection)
+{
+    upload_leave(connection->upload);
+    connection->upload = NULL;
+}
+
+/* Events come one by one until the connection is closed. */
+static int begin_events(struct connection *connection)
+{
+    uint8_t headers[LWS_PRE + HEADERS_BYTES], *at = headers + LWS_PRE, *begin = at,
+                                              *end = headers + sizeof headers - 1;
+    struct lws *wsi = connection->wsi;
+    connection->has_head = true;
+    if (lws_add_http_header_status(wsi, HTTP_STATUS_OK, &at, end) ||
+        lws_add_http_header_by_name(wsi, (const unsigned char *)"content-type:",
+                                    (const unsigned char *)"text/event-stream", 17, &at, end) ||
+        lws_add_http_header_by_name(wsi, (const unsigned char *)"cache-control:",
+                                    (const unsigned char *)"no-store", 8, &at, end) ||
+        lws_add_http_header_by_name(wsi, (const unsigned char *)"connection:",
+                                    (const unsigned char *)"close", 5, &at, end)) {
+        return -1;
+    }
+    return lws_finalize_write_http_header(wsi, begin, &at, end) ? -1 : 0;
+}
+
+static int answer_upload(struct connection *connection)
+{
+    /* An answer that came earlier waits: the client is still sending. */
+    if (!connection->whole) return 0;
+    struct upload_answer a = upload_take(connection->upload);
+    if (!a.bytes && !a.last) return 0;
+    if (!a.streams && !connection->has_head) {
+        leave_upload(connection);
+        return answer(connection, a.status, a.type, a.bytes);
+    }
+    if (!connection->has_head) {
+        if (begin_events(connection)) {
+            free(a.bytes);
+            return -1;
+        }
+        lws_callback_on_writable(connection->wsi);
+    }
+    int sent = a.bytes ? send_bytes(connection, a.bytes, a.n_bytes, false) : 0;
+    if (!a.last) return sent;
+    leave_upload(connection);
+    return -1;
+}
+
 int http_writable(struct connection *connection)
 {
+    if (connection->upload) return answer_upload(connection);
     if (!connection->body) return 0;
-    unsigned char *bytes = memory_array(LWS_PRE + connection->n_body + 1, 1);
-    if (!bytes) return -1;
-    memcpy(bytes + LWS_PRE, connection->body, connection->n_body);
-    int n = lws_write(connection->wsi, bytes + LWS_PRE, connection->n_body, LWS_WRITE_HTTP_FINAL);
-    free(bytes);
-    free(connection->body);
+    char *body = connection->body;
     connection->body = NULL;
-    if (n < (int)connection->n_body) return -1;
-    return lws_http_transaction_completed(connection->wsi) ? -1 : 0;
+    return send_bytes(connection, body, connection->n_body, true) ? -1 : complete(connection);
 }
 
 static char *json_text(json_t *object)
@@ -186,6 +251,59 @@ static int answer_error(struct connection *connection, unsigned status, const ch
     return answer(connection, status, "application/json", json_text(object));
 }
 
+/* Options in the query; those of a form are its own fields. */
+static void read_options(struct lws *wsi, struct upload_options *options)
+{
+    char argument[128];
+    for (int i = 0;
+         lws_hdr_copy_fragment(wsi, argument, sizeof argument, WSI_TOKEN_HTTP_URI_ARGS, i) >= 0;
+         i++) {
+        const char *value = strchr(argument, '=');
+        if (!value) continue;
+        bool on = strcmp(value, "=1") == 0 || strcmp(value, "=true") == 0;
+        if (strncmp(argument, "response_format=", 16) == 0) {
+            snprintf(options->format, sizeof options->format, "%.*s", UPLOAD_OPTION_BYTES - 1,
+                     value + 1);
+        }
+        if (strncmp(argument, "words=", 6) == 0) options->words = on;
+        if (strncmp(argument, "stream=", 7) == 0) options->streams = on;
+    }
+}
+
+static int refuse_upload(struct connection *connection, unsigned status, const char *words)
+{
+    METRICS_ADD(connection->server->metrics.refused[REFUSED_UPLOAD], 1);
+    connection->ends = true;
+    return answer_error(connection, status, words);
+}
+
+static int begin_upload(struct connection *connection, bool openai)
+{
+    struct lws *wsi = connection->wsi;
+    struct kodama_server *server = connection->server;
+    struct upload_options options = {.openai = openai};
+    char length[32], type[UPLOAD_TYPE_BYTES] = "";
+    if (atomic_load(&server->stopping)) {
+        return refuse_upload(connection, 503, "The server is being stopped.");
+    }
+    if (lws_hdr_copy(wsi, length, sizeof length, WSI_TOKEN_HTTP_CONTENT_LENGTH) <= 0) {
+        return refuse_upload(connection, 411,
+                             "The request needs a Content-Length; chunked bodies are not read.");
+    }
+    if (strtoull(length, NULL, 10) > (unsigned long long)server->config.max_upload_mb * 1000000) {
+        return refuse_upload(connection, 413, "The file is larger than this server takes.");
+    }
+    if (lws_hdr_copy(wsi, type, sizeof type, WSI_TOKEN_HTTP_CONTENT_TYPE) < 0) {
+        return refuse_upload(connection, 400, "The Content-Type is too long.");
+    }
+    read_options(wsi, &options);
+    connection->upload = upload_start(server, type, &options);
+    if (!connection->upload) {
+        return refuse_upload(connection, 503, "As many files as the server allows are at work.");
+    }
+    return 0;
+}
+
 int http_request(struct connection *connection, const char *path)
 {
     int closes;
@@ -202,25 +320,45 @@ int http_request(struct connection *connection, const char *path)
     if (!posts && strcmp(path, "/status") == 0) return answer_status(connection);
     if (!posts && strcmp(path, "/metrics") == 0) return answer_metrics(connection);
     if (!posts && strcmp(path, "/v1/models") == 0) return answer_models(connection);
+    if (posts && strcmp(path, "/transcribe") == 0) return begin_upload(connection, false);
+    if (posts && strcmp(path, "/v1/audio/transcriptions") == 0) {
+        return begin_upload(connection, true);
+    }
+    connection->ends = posts;
     return answer_error(connection, HTTP_STATUS_NOT_FOUND, "There is nothing here.");
 }
 
 int http_body(struct connection *connection, const void *bytes, size_t n_bytes)
 {
-    (void)connection;
-    (void)bytes;
-    (void)n_bytes;
-    return 0;
+    if (!connection->upload) return 0; /* refused, and told */
+    int status = upload_write(connection->upload, bytes, n_bytes);
+    if (status > 0 && !connection->body_waits) {
+        connection->body_waits = true;
+        (void)lws_rx_flow_control(connection->wsi, 0);
+    }
+    return status < 0 ? -1 : 0;
 }
 
 int http_body_end(struct connection *connection)
 {
-    (void)connection;
+    if (!connection->upload) return 0;
+    connection->whole = true;
+    upload_finish(connection->upload);
+    lws_callback_on_writable(connection->wsi);
     return 0;
+}
+
+void http_wake(struct connection *connection)
+{
+    lws_callback_on_writable(connection->wsi);
+    if (!connection->body_waits || !upload_has_room(connection->upload)) return;
+    connection->body_waits = false;
+    (void)lws_rx_flow_control(connection->wsi, 1);
 }
 
 void http_closed(struct connection *connection)
 {
+    if (connection->upload) leave_upload(connection);
     free(connection->body);
     connection->body = NULL;
 }

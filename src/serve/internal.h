@@ -16,6 +16,7 @@ enum { SERVER_WORKERS_MAX = 64 };
 
 struct network;
 struct closing;
+struct upload;
 
 /** Workers, and who waits for them. */
 struct schedule {
@@ -44,6 +45,7 @@ struct kodama_server {
     struct network *network;
     struct thread thread;
     bool running;
+    struct upload *uploads; /* network thread */
 
     struct schedule schedule;
     struct metrics metrics;

@@ -164,7 +164,7 @@ static void on_wake(struct network *network)
         check_drained(network);
     }
     for (struct connection *c = network->connections; c; c = c->next) {
-        if (c->upload) lws_callback_on_writable(c->wsi);
+        if (c->upload) http_wake(c);
     }
 }
 
@@ -448,7 +448,10 @@ void network_drop_all(struct network *network)
         network->sessions->connection = NULL;
         sessions_drop(network, network->sessions);
     }
-    for (struct connection *c = network->connections; c; c = c->next) c->session = NULL;
+    for (struct connection *c = network->connections; c; c = c->next) {
+        c->session = NULL;
+        if (!c->is_socket) http_closed(c);
+    }
 }
 
 void network_free(struct network *network)

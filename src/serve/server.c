@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "serve/gate.h"
 #include "serve/internal.h"
+#include "serve/upload.h"
 
 enum { WORKERS_BY_DEFAULT_MAX = 4 };
 
@@ -165,6 +166,7 @@ void kodama_server_close(struct kodama_server *server)
         thread_join(&server->thread);
     }
     network_drop_all(server->network);
+    uploads_end(server);
     schedule_stop(server);
     network_free(server->network);
     condition_destroy(&server->schedule.close);

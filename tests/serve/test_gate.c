@@ -38,6 +38,10 @@ static void pages_of_this_machine_are_admitted_and_foreign_ones_are_not(void **s
                                       "http://localhost@evil.example",
                                       "http://evil.example/localhost",
                                       "file://",
+                                      "http://[::1]evil.example",
+                                      "evil.example://[::1]",
+                                      "http://[::1",
+                                      "http://localhost:1/evil.example",
                                       "127.0.0.1"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_true(gate_allows_origin(good[i], NULL, 0));
