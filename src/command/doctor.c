@@ -157,7 +157,17 @@ static void examine_engines(struct examination *found)
         if (finding->works) continue;
         add_problem(found, finding->detail, "the recognition engine %s cannot work", finding->name);
     }
-    if (found->engines.n > 0) return;
+    bool any = found->engines.n > 0;
+    /* Said also where it is not built in: how to get it, and no problem. */
+    bool whisper = false;
+    for (size_t i = 0; i < found->engines.n; i++) {
+        whisper |= strcmp(found->engines.list[i].name, "whisper") == 0;
+    }
+    if (!whisper) {
+        struct finding *finding = add_finding(&found->engines, "whisper");
+        kodama_engine_probe(finding->name, finding->detail, sizeof finding->detail);
+    }
+    if (any) return;
     add_problem(found,
                 "install the development package of an engine (Debian: libpocketsphinx-dev and "
                 "pocketsphinx-en-us) and build Kodama again",
@@ -215,7 +225,9 @@ static void examine_captions(struct examination *found)
     if (!engine) return;
     config.n_decoders = 1;
     if (kodama_model_open(&model, &config, &error) < 0) {
-        add_problem(found, "install the model's package again",
+        add_problem(found,
+                    "install the model's package again, or name a model with --model "
+                    "(docs/models.md)",
                     "the default model cannot be loaded: %s", error.message);
         return;
     }

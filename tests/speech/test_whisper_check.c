@@ -145,8 +145,9 @@ static void damaged_models_are_refused_or_harmless(void **state)
         size_t offset = offsets[test_random_below(&random, n_offsets)];
         uint8_t before = bytes.data[offset];
         bool flip = test_random_below(&random, 4) > 0;
-        bytes.data[offset] = flip ? (uint8_t)(before ^ 1u << test_random_below(&random, 8))
-                                  : (uint8_t)test_random_next(&random);
+        uint64_t value = flip ? before ^ (uint64_t)1 << test_random_below(&random, 8)
+                              : test_random_next(&random) & 255;
+        bytes.data[offset] = (uint8_t)value;
         struct kodama_error error = {0};
         if (check(bytes, bytes.n, &error) < 0) {
             assert_non_null(strstr(error.message, "model.bin"));
