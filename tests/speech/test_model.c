@@ -1,6 +1,8 @@
 /* Tests of the model's pool of decoders: order, fairness, what is shed, what is never lost. */
 #include "support/support.h"
 
+#include <time.h>
+
 #include "scripted.h"
 
 /* A conversation that writes down what it is told. */
@@ -247,6 +249,48 @@ static void a_late_lease_is_not_begun(void **state)
     kodama_model_close(model);
 }
 
+static void await_partials(struct kodama_model *model, uint64_t n)
+{
+    uint64_t deadline = clock_deadline(20 * (int64_t)CLOCK_NS_PER_S);
+    while (stats(model).partials < n) {
+        if (clock_now_ns() > deadline) fail_msg("waited in vain for a partial");
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
+static void a_segment_engine_decodes_again_when_the_audio_has_grown_by_what_it_cost(void **state)
+{
+    (void)state;
+    script_reset();
+    struct engine_ops ops = scripted_engine;
+    struct kodama_model_config config = KODAMA_MODEL_CONFIG_INIT;
+    struct kodama_error error = {0};
+    struct kodama_model *model;
+    ops.streaming = false;
+    config.n_decoders = 1;
+    if (model_open_engine(&model, &ops, &config, &error) < 0) fail_msg("%s", error.message);
+    struct client speaker;
+    client_open(&speaker, model);
+    script_gate(true);
+    decode_seat_hear(speaker.seat, 1, 1600);
+    script_await(&script.n_decoded, 1);
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL); /* it took at least so long */
+    script_gate(false);
+    await_partials(model, 1);
+    /* Three times 50 ms are 2400 samples. */
+    decode_seat_hear(speaker.seat, 1, 1600 + 2399);
+    assert_int_equal(stats(model).partials_waiting, 0);
+    assert_int_equal(stats(model).partials_shed, 0);
+    decode_seat_hear(speaker.seat, 1, (size_t)60 * ENGINE_RATE_HZ);
+    await_partials(model, 2);
+    /* Another utterance is not held up by it. */
+    decode_seat_hush(speaker.seat);
+    decode_seat_hear(speaker.seat, 2, 1600);
+    await_partials(model, 3);
+    client_close(&speaker);
+    kodama_model_close(model);
+}
+
 static void an_early_final_is_told_when_it_is_confirmed(void **state)
 {
     (void)state;
@@ -418,6 +462,7 @@ int main(void)
         cmocka_unit_test(partials_are_shed_while_finals_keep_the_decoder),
         cmocka_unit_test(a_lease_is_revoked_for_a_final_and_taken_up_again),
         cmocka_unit_test(a_late_lease_is_not_begun),
+        cmocka_unit_test(a_segment_engine_decodes_again_when_the_audio_has_grown_by_what_it_cost),
         cmocka_unit_test(an_early_final_is_told_when_it_is_confirmed),
         cmocka_unit_test(a_discarded_early_final_leaves_no_trace),
         cmocka_unit_test(a_final_that_fails_does_not_stop_the_next),
