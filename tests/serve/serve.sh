@@ -9,6 +9,7 @@ fi
 
 # start ARGUMENT...: leaves $server and $url
 start() {
+    : > "$scratch/url" # the address of the one before must not be read
     "$KODAMA" serve --port 0 "$@" > "$scratch/url" 2> "$scratch/err" &
     server=$!
     for i in $(seq 300); do
@@ -48,7 +49,7 @@ fetch "$url/status"
 check "without the token nothing is served" [ "$status" = 401 ]
 fetch -H 'X-API-Key: secret' "$url/status"
 check "with it there is" [ "$status" = 200 ]
-"$KODAMA" serve --port "${url##*:}" > "$scratch/out" 2> "$scratch/other"
+timeout 60 "$KODAMA" serve --port "${url##*:}" > "$scratch/out" 2> "$scratch/other"
 check "a port that is taken is told" grep -q 'cannot listen on 127.0.0.1 port' "$scratch/other"
 finish
 check "its log has no token" sh -c '! grep -q secret "$1"' sh "$scratch/err"

@@ -7,6 +7,7 @@ if ! command -v curl > /dev/null || [ ! -e "$speech" ]; then
     exit 0
 fi
 
+: > "$scratch/url"
 TMPDIR=$scratch "$KODAMA" serve --port 0 --max-upload 5 > "$scratch/url" 2> "$scratch/err" &
 server=$!
 for i in $(seq 300); do
