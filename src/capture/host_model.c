@@ -153,6 +153,8 @@ void host_stream_changed(struct kodama_host *host, uint64_t id, const struct hos
     bool known = process_family_root(info->pid, &root);
     mutex_lock(&host->mutex);
     struct host_stream *stream = find_stream(host, id);
+    /* Zeroed whole before it is filled in. */
+    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
     bool changed = stream && memcmp(&stream->info, info, sizeof *info) != 0;
     uint64_t left = 0, joined = 0;
     bool first = false, last = false;
@@ -238,6 +240,7 @@ void host_device_changed(struct kodama_host *host, uint64_t id, const struct hos
 {
     mutex_lock(&host->mutex);
     struct host_device *device = find_device(host, id);
+    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
     bool changed = device && memcmp(&device->info, info, sizeof *info) != 0;
     if (changed) {
         device->info = *info;

@@ -245,7 +245,7 @@ static int begin(struct pipewire *pipewire, struct kodama_error *error)
     struct pw_properties *properties = pw_properties_new(
         PW_KEY_CONFIG_NAME, configuration(), PW_KEY_APP_NAME, pipewire->host->name, NULL);
     if (loop) pipewire->context = pw_context_new(loop, properties, 0);
-    if (!pipewire->context) {
+    if (!loop || !pipewire->context) {
         return error_set(error, KODAMA_ERR_SYSTEM,
                          "cannot start PipeWire's client library: is PipeWire installed whole?");
     }

@@ -125,6 +125,7 @@ struct pw_listener {
     struct kodama_format format;
     struct capture *capture; /* NULL: a meter */
     uint64_t metered;        /* the model's id of what a meter hears */
+    bool is_closing;         /* no links any more */
     /* Read in real time. */
     _Atomic(struct spa_io_position *) position;
     uint64_t own_ticks; /* real-time thread only: a clock when there is none */

@@ -69,7 +69,8 @@ static size_t frames_in(const struct pw_listener *listener, const struct pw_buff
     uint32_t size = SPA_MIN(data->chunk->size, data->maxsize - offset);
     *frames = data->data ? SPA_PTROFF(data->data, offset, const void) : NULL;
     if (!data->data || ((uint32_t)data->chunk->flags & SPA_CHUNK_FLAG_CORRUPTED)) return 0;
-    return size / kodama_frame_bytes(listener->format);
+    size_t frame_bytes = kodama_frame_bytes(listener->format);
+    return frame_bytes > 0 ? size / frame_bytes : 0;
 }
 
 static void write_buffer(struct pw_listener *listener, const struct timeline_period *period)

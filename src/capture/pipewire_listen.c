@@ -114,7 +114,7 @@ static size_t connect_node(struct pw_listener *listener, const struct pw_node_en
     struct spa_list *ports = &listener->pipewire->ports;
     struct pw_port_entry *from, *to;
     size_t n = 0, outputs = 0;
-    if (self == SPA_ID_INVALID) return 0;
+    if (self == SPA_ID_INVALID || listener->is_closing) return 0;
     spa_list_for_each(from, ports, link)
     {
         if (from->node != node->global || !from->is_output) continue;
@@ -265,6 +265,7 @@ struct pw_listener *listener_open(struct pipewire *pipewire, struct kodama_forma
 void listener_close(struct pw_listener *listener)
 {
     struct pw_link_entry *link, *after;
+    listener->is_closing = true; /* its stream tells on its way out that it is paused */
     spa_list_for_each_safe(link, after, &listener->links, link) pw_proxy_destroy(link->proxy);
     pw_stream_destroy(listener->stream); /* waits for the real-time thread to leave it */
     spa_list_remove(&listener->link);

@@ -72,7 +72,7 @@ static void add_format(struct text *page, const struct info *info)
     const struct container *container = &info->container;
     char format[64];
     text_printf(page, "  format    %s", container->name ? container->name : "sound");
-    if (container->codec && strcmp(container->codec, container->name) != 0) {
+    if (container->name && container->codec && strcmp(container->codec, container->name) != 0) {
         text_printf(page, " (%s)", container->codec);
     }
     text_printf(page, ", %s\n", kodama_format_text(info->format, format, sizeof format));

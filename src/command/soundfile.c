@@ -123,7 +123,7 @@ int soundfile_begin(struct soundfile_stream *stream, const char *command, enum k
     if (sample != 0) stream->format.sample = sample;
     if (stream->format.sample == KODAMA_SAMPLE_U8) stream->format.sample = KODAMA_SAMPLE_S16;
     stream->room = BLOCK_FRAMES;
-    stream->block = calloc(stream->room, kodama_frame_bytes(stream->format));
+    stream->block = calloc(stream->room, KODAMA_CHANNELS_MAX * sizeof(float));
     if (!stream->block) {
         complain(command, "out of memory");
         return EXIT_FAILED;

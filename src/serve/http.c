@@ -23,8 +23,8 @@ static bool has_token(struct lws *wsi, const char *token)
     }
     int n = lws_hdr_custom_copy(wsi, given, sizeof given, "x-api-key:", 10);
     if (n > 0 && gate_same_secret(given, token)) return true;
-    for (int i = 0; (n = lws_hdr_copy_fragment(wsi, argument, sizeof argument,
-                                               WSI_TOKEN_HTTP_URI_ARGS, i)) >= 0;
+    for (int i = 0;
+         lws_hdr_copy_fragment(wsi, argument, sizeof argument, WSI_TOKEN_HTTP_URI_ARGS, i) >= 0;
          i++) {
         if (strncmp(argument, "token=", 6) == 0 && gate_same_secret(argument + 6, token)) {
             return true;

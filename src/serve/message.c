@@ -1,5 +1,6 @@
 /* The messages of the native protocol as JSON, without their `seq`, which they get when sent. */
 #include "serve/message.h"
+#include "base/memory.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -155,7 +156,7 @@ char *message_numbered(const char *message, uint64_t seq, size_t room, size_t *n
     int n = snprintf(number, sizeof number, "{\"seq\":%" PRIu64 ",", seq);
     size_t rest = strlen(message) - 1; /* its own brace is replaced */
     *n_bytes = (size_t)n + rest;
-    char *text = malloc(room + *n_bytes + 1);
+    char *text = memory_array(room + *n_bytes + 1, 1);
     if (!text) return NULL;
     memcpy(text + room, number, (size_t)n);
     memcpy(text + room + n, message + 1, rest + 1);

@@ -60,7 +60,7 @@ int kodama_detector_probe(const struct kodama_detector_config *config, char *abo
     char words[sizeof error.message];
     int status = kodama_detector_open_with(&detector, config, &error);
     snprintf(words, sizeof words, "%s", error.message);
-    if (status == KODAMA_OK) {
+    if (status == KODAMA_OK && detector) {
         uint32_t rate_hz = config ? config->rate_hz : 16000;
         snprintf(words, sizeof words, "windows of %u ms", detector->window * 1000 / rate_hz);
         if (detector->ops->describe) detector->ops->describe(detector, words, sizeof words);

@@ -369,6 +369,21 @@ static void a_microphone_is_heard_by_name_and_by_default(void **state)
     kodama_host_close(host);
 }
 
+/* Its meters are told on their way out that they are paused, which makes links elsewhere. */
+static void a_host_that_meters_is_closed_while_somebody_plays(void **state)
+{
+    (void)state;
+    daemon_use(&calm);
+    pid_t player = play(low, "Low Player", NULL);
+    for (int i = 0; i < 3; i++) {
+        struct kodama_host *host = open_host(true);
+        struct kodama_app app = await_app(host, "Low Player", has_peak);
+        assert_true(app.peak > 0.0F);
+        kodama_host_close(host);
+    }
+    program_end(player);
+}
+
 static void who_is_not_there_is_an_error_that_names_those_who_are(void **state)
 {
     (void)state;
@@ -437,6 +452,7 @@ int main(void)
         cmocka_unit_test(everything_is_heard_except_some),
         cmocka_unit_test(the_system_is_what_the_default_speakers_play),
         cmocka_unit_test(the_system_follows_the_default_speakers),
+        cmocka_unit_test(a_host_that_meters_is_closed_while_somebody_plays),
         cmocka_unit_test(who_is_not_there_is_an_error_that_names_those_who_are),
         cmocka_unit_test(a_microphone_is_heard_by_name_and_by_default),
     };

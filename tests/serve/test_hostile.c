@@ -114,8 +114,8 @@ static void bad_settings_are_refused_with_what_is_allowed(void **state)
         "/ws?model=unknown",
         "/ws?silence_duration_ms=1",
         "/ws?rate=",
-        "/ws?language=0123456789012345678901234567890123456789012345678901234"
-        "56789012345678901234567890",
+        ("/ws?language=0123456789012345678901234567890123456789012345678901234"
+         "56789012345678901234567890"),
     };
     struct kodama_server_config config = free_port();
     uint32_t port = start(&config);
