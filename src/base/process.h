@@ -3,6 +3,7 @@
 #define BASE_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /** One process; a snapshot. */
@@ -20,6 +21,16 @@ bool process_read(uint32_t pid, struct process *process);
 /** Whether a process is `ancestor` or was started by it, directly or not. Thread: any. Real-time
  * safe: no. */
 bool process_is_within(uint32_t pid, uint32_t ancestor);
+
+/** The processes that a process comes from: its parent, whose parent and so on.
+ *
+ * @param pid             any process
+ * @param[out] ancestors  up to `max` of them
+ * @return how many were found; 0 also when there is no such process
+ *
+ * Thread: any. Real-time safe: no.
+ */
+size_t process_ancestors(uint32_t pid, uint32_t *ancestors, size_t max);
 
 /**
  * Find the main process of a program that runs as several: the oldest ancestor in a row that runs

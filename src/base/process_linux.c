@@ -60,13 +60,24 @@ bool process_read(uint32_t pid, struct process *process)
     return true;
 }
 
-bool process_is_within(uint32_t pid, uint32_t ancestor)
+size_t process_ancestors(uint32_t pid, uint32_t *ancestors, size_t max)
 {
     struct process process;
-    for (int depth = 0; depth < DEPTH_MAX && pid != 0; depth++) {
-        if (pid == ancestor) return true;
-        if (!process_read(pid, &process)) return false;
-        pid = process.parent;
+    size_t n = 0;
+    while (n < max && process_read(pid, &process) && process.parent != 0) {
+        pid = ancestors[n++] = process.parent;
+    }
+    return n;
+}
+
+bool process_is_within(uint32_t pid, uint32_t ancestor)
+{
+    uint32_t ancestors[DEPTH_MAX];
+    if (pid == 0 || ancestor == 0) return false;
+    if (pid == ancestor) return true;
+    size_t n = process_ancestors(pid, ancestors, DEPTH_MAX);
+    for (size_t i = 0; i < n; i++) {
+        if (ancestors[i] == ancestor) return true;
     }
     return false;
 }

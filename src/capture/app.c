@@ -28,6 +28,8 @@ bool host_text_contains(const char *text, const char *part)
 struct identity {
     const char *names[5], *binaries[2];
     uint32_t pids[2]; /* itself first */
+    const uint32_t *ancestors;
+    size_t n_ancestors;
 };
 
 static bool is_meant(const struct identity *who, const struct kodama_app_match *match)
@@ -43,8 +45,11 @@ static bool is_meant(const struct identity *who, const struct kodama_app_match *
         binary_holds = strcmp(who->binaries[i], match->binary) == 0;
     }
     if (!holds || !binary_holds) return false;
-    return match->pid == 0 || who->pids[0] == match->pid || who->pids[1] == match->pid ||
-           (who->pids[0] != 0 && process_is_within(who->pids[0], match->pid));
+    if (match->pid == 0 || who->pids[0] == match->pid || who->pids[1] == match->pid) return true;
+    for (size_t i = 0; i < who->n_ancestors; i++) {
+        if (who->ancestors[i] == match->pid) return true;
+    }
+    return false;
 }
 
 static bool is_any(const struct identity *who, const struct kodama_app_match *matches, size_t n)
@@ -63,6 +68,8 @@ bool host_stream_matches(const struct host_stream *stream, const struct kodama_a
         .names = {info->name, info->client, info->node, info->binary, stream->root.name},
         .binaries = {info->binary, stream->root.name},
         .pids = {info->pid, stream->root.pid},
+        .ancestors = stream->ancestors,
+        .n_ancestors = stream->n_ancestors,
     };
     return is_any(&who, matches, n);
 }
@@ -72,17 +79,21 @@ bool kodama_app_matches(const struct kodama_app *app, const struct kodama_app_ma
 {
     if (!app || !matches) return false;
     struct process root;
+    uint32_t ancestors[HOST_ANCESTORS_MAX];
     bool known = app->root_pid != 0 && process_read(app->root_pid, &root);
     struct identity who = {
         .names = {app->name, app->binary, known ? root.name : "", "", ""},
         .binaries = {app->binary, known ? root.name : ""},
         .pids = {app->pid, app->root_pid},
+        .ancestors = ancestors,
+        .n_ancestors = process_ancestors(app->pid, ancestors, HOST_ANCESTORS_MAX),
     };
     if (is_any(&who, matches, n)) return true;
     for (size_t i = 0; i < app->n_streams; i++) {
         who.names[3] = app->streams[i].name;
         who.names[4] = app->streams[i].node;
         who.pids[0] = app->streams[i].pid;
+        who.n_ancestors = process_ancestors(who.pids[0], ancestors, HOST_ANCESTORS_MAX);
         if (is_any(&who, matches, n)) return true;
     }
     return false;

@@ -89,10 +89,15 @@ struct host_ops {
 };
 
 /* An entry of the model. */
+enum { HOST_ANCESTORS_MAX = 32 };
+
 struct host_stream {
     uint64_t id, app;
     struct host_stream_info info;
     struct process root; /* main process of its program; pid 0 if not known */
+    /* Looked up once: who is meant is asked for every capture at every change. */
+    uint32_t ancestors[HOST_ANCESTORS_MAX];
+    size_t n_ancestors;
     float peak;
 };
 

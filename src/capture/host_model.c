@@ -125,6 +125,7 @@ void host_stream_seen(struct kodama_host *host, const struct host_stream_info *i
 {
     struct host_stream stream = {.info = *info, .peak = -1.0F};
     if (!process_family_root(info->pid, &stream.root)) stream.root = (struct process){0};
+    stream.n_ancestors = process_ancestors(info->pid, stream.ancestors, HOST_ANCESTORS_MAX);
     *id = 0;
     mutex_lock(&host->mutex);
     void *streams = host->streams;
@@ -150,7 +151,9 @@ void host_stream_seen(struct kodama_host *host, const struct host_stream_info *i
 void host_stream_changed(struct kodama_host *host, uint64_t id, const struct host_stream_info *info)
 {
     struct process root = {0};
+    uint32_t ancestors[HOST_ANCESTORS_MAX];
     bool known = process_family_root(info->pid, &root);
+    size_t n_ancestors = process_ancestors(info->pid, ancestors, HOST_ANCESTORS_MAX);
     mutex_lock(&host->mutex);
     struct host_stream *stream = find_stream(host, id);
     /* Zeroed whole before it is filled in. */
@@ -162,6 +165,10 @@ void host_stream_changed(struct kodama_host *host, uint64_t id, const struct hos
         struct host_stream old = *stream;
         stream->info = *info;
         if (known) stream->root = root;
+        if (n_ancestors > 0) {
+            memcpy(stream->ancestors, ancestors, n_ancestors * sizeof *ancestors);
+            stream->n_ancestors = n_ancestors;
+        }
         struct host_app *app = host_model_app(host, old.app);
         /* Who it is may be known only now, when its client has introduced itself. */
         if (app && !is_app(app, stream) && (known || old.root.pid == 0)) {
