@@ -184,13 +184,16 @@ int capture_open(struct kodama_source **source, const char *command,
     return code;
 }
 
+/* A second at 48 kHz, in which links are made. */
+enum { BEGINNING_FRAMES = 48000 };
+
 static void on_event(void *user, const struct kodama_stream_event *event)
 {
     struct capture_teller *teller = user;
     const struct kodama_log *log = teller->log;
     if (event->kind != KODAMA_STREAM_VANISHED) return;
-    /* At the very beginning nobody has gone: they have not come yet. */
-    if (!event->over && event->position > 0) {
+    /* At the beginning nobody has gone: they have not come yet, one after the other in a mix. */
+    if (!event->over && event->position >= BEGINNING_FRAMES) {
         teller->told = true;
         log->write(log->user, KODAMA_LOG_WARNING,
                    "who is heard has gone; silence until they are back");
