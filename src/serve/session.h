@@ -83,6 +83,8 @@ struct session {
     /* Network thread only. */
     struct connection *connection; /* NULL: its client is away */
     struct session *next;
+    bool has_heard; /* in the list of those that got audio and whose workers do not know yet */
+    struct session *next_heard;
     uint64_t opened_ns, audio_ns, away_ns;
     bool left; /* its client closed the connection in good order */
 };
