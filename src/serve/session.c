@@ -89,7 +89,6 @@ int session_receive(struct session *s, const void *bytes, size_t n_bytes)
         status = note_room(s);
     }
     mutex_unlock(&s->mutex);
-    schedule_session(s);
     return status;
 }
 
