@@ -1,4 +1,5 @@
 /* Tensors bound to memory, and runs of a graph on them. */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,8 @@ struct binding {
     OrtValue **results; /* as outputs.names */
     bool *wanted;       /* of all outputs, in the order of the graph */
     bool ran;
+    OrtRunOptions *options;
+    _Atomic bool stopped; /* any thread; what is stopped is in the options */
 };
 
 int binding_open(struct binding **binding, struct graph *graph, struct kodama_error *error)
@@ -38,6 +41,12 @@ int binding_open(struct binding **binding, struct graph *graph, struct kodama_er
         !b->wanted) {
         binding_close(b);
         return error_set(error, KODAMA_ERR_MEMORY, "out of memory");
+    }
+    int status = graph_check(graph->api, graph->api->CreateRunOptions(&b->options), error,
+                             "cannot set options");
+    if (status < 0) {
+        binding_close(b);
+        return status;
     }
     *binding = b;
     return KODAMA_OK;
@@ -64,6 +73,7 @@ void binding_close(struct binding *b)
         if (b->inputs.values[i]) g->api->ReleaseValue(b->inputs.values[i]);
     for (size_t i = 0; b->outputs.values && i < g->outputs.n; i++)
         if (b->outputs.values[i]) g->api->ReleaseValue(b->outputs.values[i]);
+    if (b->options) g->api->ReleaseRunOptions(b->options);
     free(b->inputs.values);
     free(b->outputs.values);
     free(b->outputs.names);
@@ -164,14 +174,27 @@ int binding_run(struct binding *b, struct kodama_error *error)
         return error_set(error, KODAMA_ERR_STATE, "%s: %zu of %zu inputs and %zu outputs are bound",
                          g->path, b->inputs.n, g->inputs.n, b->outputs.n);
     drop_results(b);
-    OrtStatus *status =
-        g->api->Run(g->session, NULL, g->inputs.names, (const OrtValue *const *)b->inputs.values,
-                    g->inputs.n, b->outputs.names, b->outputs.n, b->results);
+    OrtStatus *status = g->api->Run(g->session, b->options, g->inputs.names,
+                                    (const OrtValue *const *)b->inputs.values, g->inputs.n,
+                                    b->outputs.names, b->outputs.n, b->results);
     if (!status) {
         b->ran = true;
         return KODAMA_OK;
     }
+    if (atomic_load_explicit(&b->stopped, memory_order_relaxed)) {
+        g->api->ReleaseStatus(status);
+        return error_set(error, KODAMA_ERR_CANCELLED, "the run of %s was stopped", g->path);
+    }
     return graph_check(g->api, status, error, "the model %s cannot run", g->path);
+}
+
+void binding_stop(struct binding *b, bool stop)
+{
+    const OrtApi *api = b->graph->api;
+    atomic_store_explicit(&b->stopped, stop, memory_order_relaxed);
+    OrtStatus *status =
+        stop ? api->RunOptionsSetTerminate(b->options) : api->RunOptionsUnsetTerminate(b->options);
+    if (status) api->ReleaseStatus(status);
 }
 
 /* Its memory and shape. */

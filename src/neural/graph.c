@@ -40,13 +40,18 @@ int graph_check(const OrtApi *api, OrtStatus *status, struct kodama_error *error
                 ...)
 {
     if (!status) return KODAMA_OK;
+    const char *text = api->GetErrorMessage(status);
     int code = status_of(api->GetErrorCode(status));
+    /* The library has no code for it: what its allocators throw is a text. */
+    if (strstr(text, "bad_alloc") || strstr(text, "Failed to allocate memory") ||
+        strstr(text, "out of memory"))
+        code = KODAMA_ERR_MEMORY;
     char doing[300], words[240];
     va_list arguments;
     va_start(arguments, what);
     vsnprintf(doing, sizeof doing, what, arguments);
     va_end(arguments);
-    snprintf(words, sizeof words, "%s", api->GetErrorMessage(status));
+    snprintf(words, sizeof words, "%s", text);
     for (char *c = words; *c; c++)
         if ((unsigned char)*c < ' ') *c = ' ';
     api->ReleaseStatus(status);

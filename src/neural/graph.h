@@ -114,11 +114,20 @@ int binding_output(struct binding *binding, const char *name, void *data,
 /**
  * Run the graph once, from all inputs to those outputs that are bound.
  *
- * @return KODAMA_OK, KODAMA_ERR_STATE (an input is not bound, or no output is), KODAMA_ERR_ENGINE
+ * @return KODAMA_OK, KODAMA_ERR_STATE (an input is not bound, or no output is), KODAMA_ERR_MEMORY,
+ *         KODAMA_ERR_CANCELLED (binding_stop()), KODAMA_ERR_ENGINE
  *
  * Thread: owner. Allocates nothing here when it succeeds.
  */
 int binding_run(struct binding *binding, struct kodama_error *error);
+
+/**
+ * Stop: a run that goes on ends at its next operation, and all later ones fail with
+ * KODAMA_ERR_CANCELLED until `stop` is false again.
+ *
+ * Thread: any. Real-time safe: no.
+ */
+void binding_stop(struct binding *binding, bool stop);
 
 /**
  * An output after a run.
