@@ -27,7 +27,6 @@
 #include <kodama/source.h>
 #include <kodama/status.h>
 #include <kodama/stream.h>
-#include <kodama/voice.h>
 #include <kodama/waitable.h>
 
 #endif
