@@ -30,6 +30,7 @@ struct latency_summary latency_summarise(const struct latency *const latencies[]
     for (int bin = LATENCY_BINS - 1; bin >= 0; bin--) {
         /* From the top: the last ones set are the lowest that enough do not exceed. */
         sum += bins[bin];
+        if (total - sum + bins[bin] >= total - total / 1000) summary.p999_us = us_of(bin);
         if (total - sum + bins[bin] >= total - total / 100) summary.p99_us = us_of(bin);
         if (total - sum + bins[bin] >= total - total / 2) summary.p50_us = us_of(bin);
     }

@@ -20,7 +20,7 @@ void latency_add(struct latency *latency, uint64_t us);
 
 /** Percentiles of several together, in microseconds; 0 without any. */
 struct latency_summary {
-    double p50_us, p99_us, max_us;
+    double p50_us, p99_us, p999_us, max_us;
 };
 struct latency_summary latency_summarise(const struct latency *const latencies[], int n);
 

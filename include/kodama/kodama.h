@@ -27,6 +27,7 @@
 #include <kodama/source.h>
 #include <kodama/status.h>
 #include <kodama/stream.h>
+#include <kodama/voice.h>
 #include <kodama/waitable.h>
 
 #endif

@@ -57,11 +57,16 @@ struct network {
     struct kodama_server *server;
     uv_loop_t loop;
     uv_timer_t timer;
+    uv_check_t check;
     bool has_loop, ticking, ended;
     struct lws_context *context;
     struct lws_vhost *vhost;
     struct connection *connections;
     struct session *sessions; /* each with a reference */
+    struct session *heard;    /* got audio, each with a reference; linked by next_heard */
+    uint32_t n_heard;
+    bool closes;        /* there are connections that are to be closed */
+    uint32_t n_uploads; /* connections with one */
 };
 
 /* native.c: the native protocol. */
@@ -105,6 +110,9 @@ void http_closed(struct connection *connection);
 
 /* network.c */
 void network_tick_on(struct network *network);
+/** A session got audio: its worker is told when all sockets were looked at that have something, so
+ * that a busy server switches threads once for many messages. */
+void network_hear(struct network *network, struct session *session);
 /** Let an upload's connection go on. */
 void http_wake(struct connection *connection);
 /** Words that no one can guess. */

@@ -139,6 +139,7 @@ static void leave_upload(struct connection *connection)
 {
     upload_leave(connection->upload);
     connection->upload = NULL;
+    connection->server->network->n_uploads--;
 }
 
 /* Events come one by one until the connection is closed. */
@@ -301,6 +302,7 @@ static int begin_upload(struct connection *connection, bool openai)
     if (!connection->upload) {
         return refuse_upload(connection, 503, "As many files as the server allows are at work.");
     }
+    server->network->n_uploads++;
     return 0;
 }
 

@@ -64,6 +64,9 @@ int schedule_start(struct kodama_server *server, uint32_t n_workers, struct koda
 void schedule_stop(struct kodama_server *server);
 /** Let a session run. Thread: any, also a decoder's. */
 void schedule_session(struct session *session);
+/** Let all sessions of a list run that is linked by next_heard; each reference is given up. Network
+ * thread. */
+void schedule_heard(struct kodama_server *server, struct session *first);
 /** Have the network thread look at a session. Thread: any. */
 void schedule_notice(struct session *session);
 /** What the network thread has to look at; linked by next_noticed, each with a reference. */

@@ -110,10 +110,11 @@ char *message_ready(const char *session, const char *token, uint64_t next_sample
     return end(message);
 }
 
-char *message_ack(uint64_t received, uint64_t safe)
+char *message_ack(uint64_t received, uint64_t heard, uint64_t safe)
 {
     json_t *message = begin("ack");
     set_count(message, "received", received);
+    set_count(message, "heard", heard);
     set_count(message, "safe", safe);
     return end(message);
 }

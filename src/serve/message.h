@@ -17,7 +17,7 @@ char *message_event(const struct kodama_event *event, bool words);
 
 char *message_ready(const char *session, const char *token, uint64_t next_sample, uint32_t rate_hz,
                     const char *engine, const char *model);
-char *message_ack(uint64_t received, uint64_t safe);
+char *message_ack(uint64_t received, uint64_t heard, uint64_t safe);
 char *message_pong(json_int_t t);
 char *message_warning(const char *code, uint32_t lag_ms);
 char *message_error(const char *code, const char *words);

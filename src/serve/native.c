@@ -192,6 +192,7 @@ bool native_audio(struct connection *connection, const void *bytes, size_t n_byt
     connection->has_audio = true;
     session->audio_ns = clock_now_ns();
     int status = session_receive(session, bytes, n_bytes);
+    network_hear(connection->server->network, session);
     if (status > 0) pause_reading(connection);
     return status >= 0;
 }

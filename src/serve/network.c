@@ -25,6 +25,9 @@ enum {
     HEADER_BYTES_MAX = 8192,
     /* A client that says nothing gets its session after this; one that says something, at once. */
     GRACE_MS = 1000,
+    /* Sessions that get audio before their workers are told. libuv may look at many more sockets
+     * before it lets us know. */
+    HEARD_MAX = 128,
 };
 
 static struct network *network_of(struct lws *wsi)
@@ -96,6 +99,7 @@ static void on_tick(uv_timer_t *timer)
     check_drained(network);
     if (!network->sessions && !network->connections) {
         uv_timer_stop(&network->timer);
+        uv_check_stop(&network->check);
         network->ticking = false;
     }
 }
@@ -105,6 +109,31 @@ void network_tick_on(struct network *network)
     if (network->ticking) return;
     network->ticking = true;
     uv_timer_start(&network->timer, on_tick, TICK_MS, TICK_MS);
+}
+
+/* -------------------------------------------------------------------- audio */
+
+static void tell_workers(struct network *network)
+{
+    struct session *first = network->heard;
+    network->heard = NULL;
+    network->n_heard = 0;
+    if (first) schedule_heard(network->server, first);
+}
+
+static void on_looked(uv_check_t *check)
+{
+    tell_workers(check->data);
+}
+
+void network_hear(struct network *network, struct session *session)
+{
+    if (session->has_heard) return;
+    session->has_heard = true;
+    session_ref(session);
+    session->next_heard = network->heard;
+    network->heard = session;
+    if (++network->n_heard == HEARD_MAX) tell_workers(network);
 }
 
 /* ------------------------------------------------------------------ sockets */
@@ -128,12 +157,15 @@ static void close_later(struct connection *connection, int code)
     if (connection->closes) return;
     connection->closes = true;
     connection->close_code = code;
+    connection->server->network->closes = true;
     network_wake(connection->server->network);
 }
 
 static void close_now(struct network *network)
 {
     struct connection *next;
+    if (!network->closes) return;
+    network->closes = false;
     for (struct connection *c = network->connections; c; c = next) {
         next = c->next;
         if (!c->closes || c->is_closing) continue;
@@ -163,6 +195,7 @@ static void on_wake(struct network *network)
         sessions_stop(network);
         check_drained(network);
     }
+    if (network->n_uploads == 0) return;
     for (struct connection *c = network->connections; c; c = c->next) {
         if (c->upload) http_wake(c);
     }
@@ -400,6 +433,9 @@ int network_open(struct kodama_server *server, struct kodama_error *error)
     network->has_loop = true;
     uv_timer_init(&network->loop, &network->timer);
     network->timer.data = network;
+    uv_check_init(&network->loop, &network->check);
+    network->check.data = network;
+    uv_check_start(&network->check, on_looked);
     /* Its log is one for the whole process; ours has no such thing. */
     lws_set_log_level(0, NULL);
     void *loops[] = {&network->loop};
@@ -462,6 +498,7 @@ void network_free(struct network *network)
         next = schedule_noticed_next(s);
         session_unref(s);
     }
+    tell_workers(network);
     if (network->has_loop) {
         /* On a foreign loop libwebsockets is destroyed in two steps, the loop running in between
          * (its README.event-libs). */

@@ -9,25 +9,46 @@
 #include "base/error.h"
 #include "serve/internal.h"
 
+/* Lock held. @return whether it was put into the queue */
+static bool queue(struct schedule *schedule, struct session *session)
+{
+    if (session->turn == TURN_RUNNING) session->turn = TURN_AGAIN;
+    if (session->turn != TURN_NONE || schedule->workers_ended) return false;
+    session->turn = TURN_QUEUED;
+    session->next_turn = NULL;
+    session_ref(session);
+    if (schedule->last) {
+        schedule->last->next_turn = session;
+    } else {
+        schedule->first = session;
+    }
+    schedule->last = session;
+    return true;
+}
+
 void schedule_session(struct session *session)
 {
     struct schedule *schedule = &session->server->schedule;
     mutex_lock(&schedule->mutex);
-    if (session->turn == TURN_RUNNING) {
-        session->turn = TURN_AGAIN;
-    } else if (session->turn == TURN_NONE && !schedule->workers_ended) {
-        session->turn = TURN_QUEUED;
-        session->next_turn = NULL;
-        session_ref(session);
-        if (schedule->last) {
-            schedule->last->next_turn = session;
-        } else {
-            schedule->first = session;
-        }
-        schedule->last = session;
-        condition_signal(&schedule->changed);
+    if (queue(schedule, session)) condition_signal(&schedule->changed);
+    mutex_unlock(&schedule->mutex);
+}
+
+void schedule_heard(struct kodama_server *server, struct session *first)
+{
+    struct schedule *schedule = &server->schedule;
+    uint32_t n = 0;
+    mutex_lock(&schedule->mutex);
+    for (struct session *s = first; s; s = s->next_heard) {
+        s->has_heard = false;
+        if (queue(schedule, s) && n++ < schedule->n_workers) condition_signal(&schedule->changed);
     }
     mutex_unlock(&schedule->mutex);
+    struct session *next;
+    for (struct session *s = first; s; s = next) {
+        next = s->next_heard;
+        session_unref(s);
+    }
 }
 
 static struct session *take(struct schedule *schedule)

@@ -12,7 +12,6 @@
 enum {
     RING_BYTES_MIN = 32 * 1024,
     RING_BYTES_MAX = 512 * 1024,
-    ACK_PER_S = 1,
 };
 
 /* A slice ends with the first piece of audio after this; pieces are at most SESSION_SLICE_BYTES, so
@@ -90,7 +89,6 @@ int session_receive(struct session *s, const void *bytes, size_t n_bytes)
         status = note_room(s);
     }
     mutex_unlock(&s->mutex);
-    schedule_session(s);
     return status;
 }
 
@@ -199,9 +197,10 @@ static void acknowledge(struct session *s)
     uint32_t rate_hz = s->settings.format.rate_hz;
     atomic_store_explicit(&s->lag_ms, (uint32_t)((received - s->heard) * 1000 / rate_hz),
                           memory_order_relaxed);
-    if (received - s->acked < rate_hz / ACK_PER_S) return;
-    s->acked = received;
-    session_post(s, message_ack(received, 0), OUTBOX_ACK);
+    /* With every whole second, so that a client can tell how long that one took. */
+    if (s->heard / rate_hz == s->acked_s) return;
+    s->acked_s = s->heard / rate_hz;
+    session_post(s, message_ack(received, s->heard, 0), OUTBOX_ACK);
 }
 
 /* --------------------------------------------------------------- the worker */

@@ -56,7 +56,7 @@ struct session {
     uint8_t slice[SESSION_SLICE_BYTES];
     bool opened;         /* the recogniser was opened, or refused */
     uint64_t heard;      /* frames */
-    uint64_t acked;      /* frames received when it was told last */
+    uint64_t acked_s;    /* whole seconds heard when it was told last */
     uint64_t stopped_ns; /* when the last utterance ended */
 
     /* Any thread. */
@@ -83,6 +83,8 @@ struct session {
     /* Network thread only. */
     struct connection *connection; /* NULL: its client is away */
     struct session *next;
+    bool has_heard; /* in the list of those that got audio and whose workers do not know yet */
+    struct session *next_heard;
     uint64_t opened_ns, audio_ns, away_ns;
     bool left; /* its client closed the connection in good order */
 };
@@ -92,8 +94,8 @@ struct session *session_create(struct kodama_server *server, const struct settin
 void session_ref(struct session *session);
 void session_unref(struct session *session);
 
-/** Take bytes of audio. @return 0, 1 when it is full now and its socket must not be read, < 0 when
- * there was no room. Network thread. */
+/** Take bytes of audio; its worker is told with network_hear(). @return 0, 1 when it is full now
+ * and its socket must not be read, < 0 when there was no room. Network thread. */
 int session_receive(struct session *session, const void *bytes, size_t n_bytes);
 
 /** Ask for something at this point of the audio; `reason` is kept for SESSION_STOP. Results as

@@ -12,12 +12,18 @@ static const struct detector_ops *const detectors[] = {
     &detector_silero,
     &detector_webrtc,
     NULL,
+    /* Found by name only. */
+    &detector_none,
 };
+
+enum { DETECTORS = sizeof detectors / sizeof detectors[0] };
 
 const char *kodama_detector_name(size_t index)
 {
-    size_t n = sizeof detectors / sizeof detectors[0] - 1;
-    return index < n ? detectors[index]->name : NULL;
+    for (size_t i = 0; i <= index; i++) {
+        if (!detectors[i]) return NULL;
+    }
+    return detectors[index]->name;
 }
 
 int kodama_detector_open_with(struct kodama_detector **detector,
@@ -32,8 +38,8 @@ int kodama_detector_open_with(struct kodama_detector **detector,
         return error_set(error, KODAMA_ERR_ARGUMENT,
                          "detector: fill the configuration with KODAMA_DETECTOR_CONFIG_INIT");
     const struct detector_ops *ops = config->name ? NULL : detectors[0];
-    for (size_t i = 0; !ops && detectors[i]; i++)
-        if (strcmp(detectors[i]->name, config->name) == 0) ops = detectors[i];
+    for (size_t i = 0; !ops && i < DETECTORS; i++)
+        if (detectors[i] && strcmp(detectors[i]->name, config->name) == 0) ops = detectors[i];
     if (!ops)
         return error_set(error, KODAMA_ERR_NOT_FOUND, "there is no detector named \"%s\"",
                          config->name);

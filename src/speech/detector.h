@@ -41,6 +41,7 @@ struct kodama_detector {
 extern const struct detector_ops detector_builtin;
 extern const struct detector_ops detector_silero;
 extern const struct detector_ops detector_webrtc;
+extern const struct detector_ops detector_none;
 
 /** The state as part of a larger record. */
 void detector_save(const struct kodama_detector *detector, struct record *record);

@@ -167,6 +167,33 @@ static void a_full_session_is_not_read_and_loses_nothing(void **state)
     free(two.frames);
 }
 
+static void every_second_that_was_heard_is_acknowledged(void **state)
+{
+    (void)state;
+    enum { SECONDS = 5 };
+    static int16_t silence[8000];
+    script_reset();
+    struct kodama_model *model = open_script(1);
+    struct kodama_server_config config = free_port();
+    config.detector = "none";
+    struct kodama_server *server = open_server(model, &config);
+    struct client client = client_open(kodama_server_port(server), "/ws?rate=16000", NULL);
+    for (int64_t second = 1; second <= SECONDS; second++) {
+        for (int half = 0; half < 2; half++) {
+            client_send(&client, CLIENT_BINARY, silence, sizeof silence);
+        }
+        json_t *ack = client_await(&client, "ack");
+        assert_non_null(ack);
+        assert_int_equal(json_integer_value(json_object_get(ack, "heard")), second * 16000);
+        assert_int_equal(json_integer_value(json_object_get(ack, "received")), second * 16000);
+        assert_int_equal(json_integer_value(json_object_get(ack, "safe")), 0);
+        json_decref(ack);
+    }
+    client_close(&client);
+    kodama_server_close(server);
+    kodama_model_close(model);
+}
+
 static void finalize_ends_the_utterance_now(void **state)
 {
     (void)state;
@@ -341,6 +368,7 @@ int main(void)
         cmocka_unit_test(every_encoding_rate_and_number_of_channels_is_heard),
         cmocka_unit_test(many_speak_at_once_and_none_hears_of_another),
         cmocka_unit_test(a_full_session_is_not_read_and_loses_nothing),
+        cmocka_unit_test(every_second_that_was_heard_is_acknowledged),
         cmocka_unit_test(finalize_ends_the_utterance_now),
         cmocka_unit_test(a_stopped_server_delivers_what_was_heard),
         cmocka_unit_test(a_silent_client_is_asked_and_given_up),

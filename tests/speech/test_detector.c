@@ -456,6 +456,26 @@ static void detectors_are_listed_and_opened_by_name(void **state)
     kodama_detector_close(NULL);
 }
 
+static void a_detector_that_hears_nothing_is_not_listed_but_found(void **state)
+{
+    (void)state;
+    float loud[WINDOW];
+    struct kodama_detector *detector;
+    for (size_t i = 0; i < WINDOW; i++) loud[i] = i % 2 ? 0.9f : -0.9f;
+    for (size_t i = 0; kodama_detector_name(i); i++) {
+        assert_string_not_equal(kodama_detector_name(i), "none");
+    }
+    assert_int_equal(kodama_detector_open(&detector, "none", RATE, NULL), KODAMA_OK);
+    assert_int_equal(kodama_detector_window(detector), WINDOW);
+    assert_true(kodama_detector_process(detector, loud) == 0.0f);
+    uint8_t saved[200];
+    int64_t n = kodama_detector_save(detector, saved, sizeof saved);
+    assert_true(n > 0 && n <= (int64_t)sizeof saved);
+    assert_int_equal(kodama_detector_load(detector, saved, (size_t)n), KODAMA_OK);
+    kodama_detector_close(detector);
+    assert_int_equal(kodama_detector_open(&detector, "none", 44100, NULL), KODAMA_ERR_FORMAT);
+}
+
 static void its_cost_is_told(void **state)
 {
     (void)state;
@@ -494,6 +514,7 @@ int main(void)
         cmocka_unit_test(a_reset_forgets_everything),
         cmocka_unit_test(a_saved_state_goes_on_identically),
         cmocka_unit_test(a_damaged_state_is_refused_or_harmless),
+        cmocka_unit_test(a_detector_that_hears_nothing_is_not_listed_but_found),
         cmocka_unit_test(its_cost_is_told),
     };
     return cmocka_run_group_tests_name("detector", tests, NULL, NULL);

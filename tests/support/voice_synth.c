@@ -170,14 +170,15 @@ static bool add_pulses(const struct synth_utterance *utterance, struct synth_sou
 {
     struct blunt *blunt = blunt_make();
     if (!blunt) return false;
-    double rate = utterance->rate_hz, phase = 0;
+    double rate = utterance->rate_hz, phase = -1;
     double open = synth_traits[utterance->speaker].open_s / utterance->formant_scale * rate;
     for (size_t n = 0; n < sound->n_frames; n++) {
         double step = sound->f0_hz[n] / rate;
         if (step <= 0) {
-            phase = 0;
+            phase = -1;
             continue;
         }
+        if (phase < 0) phase = 0.5; /* so that no pitch begins later than another */
         phase += step;
         if (phase < 1) continue;
         phase -= 1;
