@@ -33,18 +33,19 @@ struct kodama_server_config {
     uint32_t max_per_address; /**< connections from one address; 0: no limit */
     uint32_t max_upload_mb;   /**< of one file in MB (10^6 bytes) */
     uint32_t resume_ms;       /**< so long a session waits for its client to come back */
-    uint32_t idle_ms;         /**< a session without audio ends after this; 0: never */
-    uint32_t max_session_ms;  /**< no session is longer; 0: no limit */
-    uint32_t heartbeat_ms;    /**< a silent connection is asked after this, and given up after
-                                   three times as long */
-    uint32_t n_workers;       /**< threads that hear audio; 0: one per processor, at most 4 */
+    uint32_t park_ms;        /**< after so much of that it waits as a record in the session store */
+    uint32_t idle_ms;        /**< a session without audio ends after this; 0: never */
+    uint32_t max_session_ms; /**< no session is longer; 0: no limit */
+    uint32_t heartbeat_ms;   /**< a silent connection is asked after this, and given up after
+                                  three times as long */
+    uint32_t n_workers;      /**< threads that hear audio; 0: one per processor, at most 4 */
     const struct kodama_log *log; /**< may be NULL; neither audio, text nor tokens are logged */
 };
-#define KODAMA_SERVER_CONFIG_INIT                                                            \
-    {                                                                                        \
-        .size = sizeof(struct kodama_server_config), .port = 8000, .max_sessions = 256,      \
-        .max_per_address = 64, .max_upload_mb = 2000, .resume_ms = 60000, .idle_ms = 300000, \
-        .heartbeat_ms = 15000                                                                \
+#define KODAMA_SERVER_CONFIG_INIT                                                          \
+    {                                                                                      \
+        .size = sizeof(struct kodama_server_config), .port = 8000, .max_sessions = 256,    \
+        .max_per_address = 64, .max_upload_mb = 2000, .resume_ms = 60000, .park_ms = 5000, \
+        .idle_ms = 300000, .heartbeat_ms = 15000                                           \
     }
 
 /** What a server has done; a snapshot. */
@@ -53,6 +54,8 @@ struct kodama_server_stats {
     uint32_t connections;      /**< open WebSockets */
     uint64_t sessions_opened;  /**< since the start */
     uint64_t resumes;          /**< connections that took up an older session */
+    uint64_t parked;           /**< sessions that went from memory to the session store */
+    uint64_t restored;         /**< sessions that came back from there */
     uint64_t refused;          /**< requests refused: limits, tokens, origins */
     uint64_t audio_ns;         /**< audio heard */
     uint64_t finals;           /**< finals made */

@@ -14,7 +14,7 @@
 #include "serve/internal.h"
 #include "serve/settings.h"
 
-enum { CONNECTION_ADDRESS_BYTES = 64, CONNECTION_ERRORS_MAX = 8 };
+enum { CONNECTION_ADDRESS_BYTES = 64, CONNECTION_ERRORS_MAX = 8, HTTP_PATH_BYTES = 64 };
 
 struct upload;
 
@@ -26,10 +26,13 @@ struct connection {
 
     /* A WebSocket's. */
     bool is_socket;
+    uint64_t number; /* no other connection has it */
+    const struct dialect_ops *dialect;
     struct session *session;  /* NULL: none yet, or it was taken away */
     struct settings settings; /* of the query */
     bool has_settings;        /* there were some: the session begins at once */
     bool has_audio;
+    bool waits;  /* for its session, which the clerk fetches */
     bool paused; /* it is not read */
     bool pings;  /* a ping is due */
     bool greets; /* the answer to a resume is due */
@@ -65,33 +68,49 @@ struct network {
     struct session *sessions; /* each with a reference */
     struct session *heard;    /* got audio, each with a reference; linked by next_heard */
     uint32_t n_heard;
-    bool closes;        /* there are connections that are to be closed */
-    uint32_t n_uploads; /* connections with one */
+    bool closes;            /* there are connections that are to be closed */
+    uint32_t n_uploads;     /* connections with one */
+    uint64_t n_connections; /* since the beginning */
 };
 
-/* native.c: the native protocol. */
-void native_opened(struct connection *connection);
-/** A whole text message. */
-void native_text(struct connection *connection, const char *text, size_t n_bytes);
-/** Bytes of a binary message. @return false: close the connection */
-bool native_audio(struct connection *connection, const void *bytes, size_t n_bytes);
-/** Begin with what the query said. */
-void native_begin(struct connection *connection);
+/* connection.c: what dialects have in common. */
+/** Begin a session with the settings so far; nothing when there is one. */
+void connection_begin(struct connection *connection);
+/** Audio for its session, which begins with that. @return false: close the connection */
+bool connection_audio(struct connection *connection, const void *bytes, size_t n_bytes);
+/** A control for its session, which begins with that. */
+void connection_control(struct connection *connection, enum inbox_control what);
+/** Go on with a session, from after the message last_seq. */
+void connection_resume(struct connection *connection, struct session *session, uint64_t last_seq);
+/** Do so with one that is not in memory; the store may have it. */
+void connection_fetch(struct connection *connection, const char *id, const char *token,
+                      uint64_t last_seq);
+/** The clerk has fetched it. NULL: there is none. */
+void connection_fetched(struct connection *connection, struct session *session, uint64_t last_seq);
+/** Tell what is wrong; who goes on like that is closed. */
+void connection_complain(struct connection *connection, const char *code, const char *words);
+/** End it with an error and a close. */
+void connection_refuse(struct connection *connection, const char *code, const char *words,
+                       int close);
 /** The next message to be sent, with LWS_PRE bytes before it; NULL: none. */
-char *native_message(struct connection *connection, size_t *n_bytes);
-/** End the connection with an error and a close. */
-void native_refuse(struct connection *connection, const char *code, const char *words, int close);
-/** The connection has gone. */
-void native_closed(struct connection *connection);
+char *connection_message(struct connection *connection, size_t *n_bytes, bool *binary);
+/** It has gone. */
+void connection_closed(struct connection *connection);
 
 /* sessions.c: the list of sessions. */
 /** A new session for a connection. NULL: it was refused, and told why. */
 struct session *sessions_open(struct connection *connection, const struct settings *settings);
 struct session *sessions_find(struct network *network, const char *id);
+/** Put one that was fetched into the list; its reference is taken. */
+void sessions_add(struct network *network, struct session *session);
+/** Whether one more may be there. */
+bool sessions_make_room(struct network *network);
 /** Take a session from its connection: its client is away. */
 void sessions_leave(struct connection *connection);
 /** Forget a session. */
 void sessions_drop(struct network *network, struct session *session);
+/** What a worker or the clerk may have done to one. */
+void sessions_look_at(struct network *network, struct session *session);
 /** What time brings: limits, ends. */
 void sessions_tick(struct network *network, uint64_t now_ns);
 /** Whether all that can be delivered was delivered. */

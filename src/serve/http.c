@@ -42,11 +42,10 @@ static uint32_t connections_from(struct network *network, const char *address)
     return n;
 }
 
-static bool path_is(struct lws *wsi, const char *path)
+static bool has_dialect(struct lws *wsi)
 {
-    char asked[64];
-    return lws_hdr_copy(wsi, asked, sizeof asked, WSI_TOKEN_GET_URI) > 0 &&
-           strcmp(asked, path) == 0;
+    char path[HTTP_PATH_BYTES];
+    return lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI) > 0 && dialect_find(path);
 }
 
 static bool refuse(struct connection *connection, enum metrics_refusal kind, unsigned status,
@@ -75,7 +74,7 @@ bool http_admits(struct connection *connection, bool upgrade, int *closes)
                       "A token is needed: as Bearer, X-API-Key or ?token=.", closes);
     }
     if (!upgrade) return true;
-    if (!path_is(wsi, "/ws") && !path_is(wsi, "/")) {
+    if (!has_dialect(wsi)) {
         return refuse(connection, REFUSED_MESSAGE, HTTP_STATUS_NOT_FOUND,
                       "There is no WebSocket here; it is at /ws.", closes);
     }

@@ -9,13 +9,14 @@
 #include <kodama/server.h>
 
 #include "base/thread.h"
+#include "serve/clerk.h"
 #include "serve/metrics.h"
 #include "serve/session.h"
+#include "serve/store.h"
 
 enum { SERVER_WORKERS_MAX = 64 };
 
 struct network;
-struct closing;
 struct upload;
 
 /** Workers, and who waits for them. */
@@ -28,11 +29,7 @@ struct schedule {
     bool closing;
     struct thread workers[SERVER_WORKERS_MAX];
     uint32_t n_workers;
-    /* Recognisers wait for their decoder when they are closed: not on a worker. */
-    struct thread closer;
-    bool has_closer, workers_ended;
-    struct condition close; /* there is one to be closed */
-    struct closing *to_be_closed;
+    bool workers_ended;
 };
 
 struct kodama_server {
@@ -47,7 +44,9 @@ struct kodama_server {
     bool running;
     struct upload *uploads; /* network thread */
 
+    struct store store;
     struct schedule schedule;
+    struct clerk clerk;
     struct metrics metrics;
 
     /* Lock. */
@@ -58,6 +57,12 @@ struct kodama_server {
     _Atomic bool stopping; /* no new sessions */
     _Atomic bool closing;  /* end now */
 };
+
+/* server.c */
+/** kodama_server_open() with a store; NULL: sessions wait in memory as they are. */
+int server_open(struct kodama_server **server, struct kodama_model *model,
+                const struct kodama_server_config *config, const struct store_ops *store,
+                struct kodama_error *error);
 
 /* schedule.c */
 int schedule_start(struct kodama_server *server, uint32_t n_workers, struct kodama_error *error);
@@ -73,8 +78,8 @@ void schedule_notice(struct session *session);
 struct session *schedule_noticed(struct kodama_server *server);
 /** Whether there was one more; for the list above. */
 struct session *schedule_noticed_next(struct session *session);
-/** Close a session's recogniser when its decoder lets it; a reference is taken. Worker. */
-void schedule_close(struct session *session);
+/** The end of a session's turn; `more`: it has more to do. */
+void schedule_release(struct session *session, bool more);
 
 /* network.c */
 int network_open(struct kodama_server *server, struct kodama_error *error);

@@ -32,7 +32,7 @@ enum metrics_refusal {
 /** All counters are relaxed: each is read alone. */
 struct metrics {
     _Atomic uint32_t sessions, connections, paused, uploads;
-    _Atomic uint64_t sessions_opened, resumes;
+    _Atomic uint64_t sessions_opened, resumes, parked, restored;
     _Atomic uint64_t refused[REFUSED_KINDS];
     _Atomic uint64_t audio_ns, finals, partials, partials_shed, failed, pauses;
     _Atomic uint64_t worker_ns, longest_slice_ns;

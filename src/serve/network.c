@@ -16,8 +16,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "serve/clerk.h"
 #include "serve/connection.h"
-#include "serve/message.h"
+#include "serve/gate.h"
 
 enum {
     TICK_MS = 200,
@@ -91,9 +92,7 @@ static void on_tick(uv_timer_t *timer)
     for (struct connection *c = network->connections; c; c = next) {
         next = c->next;
         if (!c->is_socket) continue;
-        if (!c->session && !c->farewell && now_ns - c->opened_ns > GRACE_MS * CLOCK_NS_PER_MS) {
-            native_begin(c);
-        }
+        if (now_ns - c->opened_ns > GRACE_MS * CLOCK_NS_PER_MS) connection_begin(c);
         heartbeat(c, now_ns);
     }
     check_drained(network);
@@ -141,9 +140,10 @@ void network_hear(struct network *network, struct session *session)
 static void look_at(struct session *session)
 {
     struct connection *connection = session->connection;
+    sessions_look_at(session->server->network, session);
     if (!connection) return;
     lws_callback_on_writable(connection->wsi);
-    if (connection->paused && session_has_room(session)) {
+    if (connection->paused && !connection->waits && session_has_room(session)) {
         connection->paused = false;
         METRICS_SUB(connection->server->metrics.paused, 1);
         (void)lws_rx_flow_control(connection->wsi, 1);
@@ -175,6 +175,26 @@ static void close_now(struct network *network)
     }
 }
 
+/* Sessions that the clerk brings; a client that has gone in the meantime may come back. */
+static void take_fetched(struct network *network)
+{
+    struct fetched *next;
+    for (struct fetched *f = clerk_fetched(network->server); f; f = next) {
+        next = f->next;
+        struct connection *c = network->connections;
+        while (c && c->number != f->connection) c = c->next;
+        if (f->session) {
+            METRICS_ADD(network->server->metrics.restored, 1);
+            sessions_add(network, f->session);
+        }
+        /* When two ask for it one after the other, the first brought it. */
+        struct session *session = sessions_find(network, f->id);
+        if (session && !gate_same_secret(f->token, session->token)) session = NULL;
+        if (c) connection_fetched(c, session, f->last_seq);
+        free(f);
+    }
+}
+
 /* Somebody called network_wake(). */
 static void on_wake(struct network *network)
 {
@@ -190,6 +210,7 @@ static void on_wake(struct network *network)
         look_at(s);
         session_unref(s);
     }
+    take_fetched(network);
     close_now(network);
     if (atomic_load(&server->stopping)) {
         sessions_stop(network);
@@ -206,6 +227,7 @@ static void add_connection(struct connection *connection, struct lws *wsi, bool 
     struct network *network = network_of(wsi);
     *connection =
         (struct connection){.wsi = wsi, .server = network->server, .is_socket = is_socket};
+    connection->number = ++network->n_connections;
     connection->opened_ns = connection->heard_ns = connection->pinged_ns = clock_now_ns();
     lws_get_peer_simple(wsi, connection->address, sizeof connection->address);
     connection->next = network->connections;
@@ -231,12 +253,13 @@ static int receive(struct connection *connection, const char *bytes, size_t n_by
 {
     struct lws *wsi = connection->wsi;
     connection->heard_ns = clock_now_ns();
+    bool last = lws_is_final_fragment(wsi) && lws_remaining_packet_payload(wsi) == 0;
     if (lws_frame_is_binary(wsi)) {
-        if (native_audio(connection, bytes, n_bytes)) return 0;
+        if (connection->dialect->audio(connection, bytes, n_bytes, last)) return 0;
         lws_close_reason(wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, NULL, 0);
         return -1;
     }
-    if (connection->n_text + n_bytes > MESSAGE_BYTES_MAX) {
+    if (connection->n_text + n_bytes > connection->dialect->text_bytes_max) {
         METRICS_ADD(connection->server->metrics.refused[REFUSED_MESSAGE], 1);
         lws_close_reason(wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, NULL, 0);
         return -1;
@@ -246,22 +269,25 @@ static int receive(struct connection *connection, const char *bytes, size_t n_by
     connection->text = text;
     memcpy(text + connection->n_text, bytes, n_bytes);
     connection->n_text += n_bytes;
-    if (!lws_is_final_fragment(wsi) || lws_remaining_packet_payload(wsi) > 0) return 0;
+    if (!last) return 0;
     size_t n = connection->n_text;
     connection->n_text = 0;
-    native_text(connection, text, n);
+    connection->dialect->text(connection, text, n);
     return 0;
 }
 
 static int say_farewell(struct connection *connection)
 {
     size_t n_bytes;
-    char *message = message_numbered(connection->farewell, 1, LWS_PRE, &n_bytes);
+    struct outbox only = {.plain = connection->dialect->plain};
+    (void)outbox_push(&only, memory_text(connection->farewell), OUTBOX_KEPT);
+    char *message = connection->farewell[0] ? outbox_take(&only, LWS_PRE, &n_bytes, NULL) : NULL;
     if (message) {
         (void)lws_write(connection->wsi, (unsigned char *)message + LWS_PRE, n_bytes,
                         LWS_WRITE_TEXT);
     }
     free(message);
+    outbox_free(&only);
     close_later(connection, connection->close_code);
     return 0;
 }
@@ -290,9 +316,11 @@ static int writable(struct connection *connection)
         return 0;
     }
     size_t n_bytes;
-    char *message = native_message(connection, &n_bytes);
+    bool binary;
+    char *message = connection_message(connection, &n_bytes, &binary);
     if (message) {
-        int written = lws_write(wsi, (unsigned char *)message + LWS_PRE, n_bytes, LWS_WRITE_TEXT);
+        int written = lws_write(wsi, (unsigned char *)message + LWS_PRE, n_bytes,
+                                binary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT);
         free(message);
         if (written < (int)n_bytes) return -1;
         lws_callback_on_writable(wsi);
@@ -302,14 +330,25 @@ static int writable(struct connection *connection)
     return 0;
 }
 
+/* Its path was looked at before it was let in. */
+static int begin_dialect(struct connection *connection)
+{
+    char path[HTTP_PATH_BYTES];
+    int n = lws_hdr_copy(connection->wsi, path, sizeof path, WSI_TOKEN_GET_URI);
+    connection->dialect = n > 0 ? dialect_find(path) : NULL;
+    if (!connection->dialect) return -1;
+    connection->settings = settings_default();
+    connection->dialect->opened(connection);
+    return 0;
+}
+
 static int on_socket(struct connection *connection, enum lws_callback_reasons reason,
                      struct lws *wsi, void *bytes, size_t n_bytes)
 {
     switch (reason) {
     case LWS_CALLBACK_ESTABLISHED:
         add_connection(connection, wsi, true);
-        native_opened(connection);
-        return 0;
+        return begin_dialect(connection);
     case LWS_CALLBACK_RECEIVE: return receive(connection, bytes, n_bytes);
     case LWS_CALLBACK_RECEIVE_PONG: connection->heard_ns = clock_now_ns(); return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE: return writable(connection);
@@ -317,7 +356,7 @@ static int on_socket(struct connection *connection, enum lws_callback_reasons re
         if (connection->session) connection->session->left = true;
         return 0;
     case LWS_CALLBACK_CLOSED:
-        if (connection->server) native_closed(connection);
+        if (connection->server) connection_closed(connection);
         remove_connection(connection);
         return 0;
     default: return 0;

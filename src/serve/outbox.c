@@ -56,30 +56,40 @@ static int shed(struct outbox *outbox, enum outbox_kind kind)
     return n;
 }
 
-int outbox_push(struct outbox *outbox, char *text, enum outbox_kind kind)
+static void append(struct outbox *outbox, struct outbox_message *message)
 {
-    struct outbox_message *message = text ? memory_array(1, sizeof *message) : NULL;
-    if (!message) {
-        free(text);
-        return -1;
-    }
-    int n_shed = 0;
-    if (kind != OUTBOX_KEPT) n_shed = shed(outbox, kind);
-    if (kind == OUTBOX_PARTIAL && outbox_is_clogged(outbox)) {
-        free(text);
-        free(message);
-        return n_shed + 1;
-    }
-    *message = (struct outbox_message){.text = text, .n_bytes = strlen(text), .kind = kind};
     if (outbox->last) {
         outbox->last->next = message;
     } else {
         outbox->first = message;
     }
     outbox->last = message;
+}
+
+int outbox_push_bytes(struct outbox *outbox, char *bytes, size_t n_bytes, enum outbox_kind kind)
+{
+    struct outbox_message *message = bytes ? memory_array(1, sizeof *message) : NULL;
+    if (!message) {
+        free(bytes);
+        return -1;
+    }
+    int n_shed = 0;
+    if (kind != OUTBOX_KEPT && kind != OUTBOX_BINARY) n_shed = shed(outbox, kind);
+    if (kind == OUTBOX_PARTIAL && outbox_is_clogged(outbox)) {
+        free(bytes);
+        free(message);
+        return n_shed + 1;
+    }
+    *message = (struct outbox_message){.text = bytes, .n_bytes = n_bytes, .kind = kind};
+    append(outbox, message);
     if (!outbox->unsent) outbox->unsent = message;
     outbox->unsent_bytes += message->n_bytes;
     return n_shed;
+}
+
+int outbox_push(struct outbox *outbox, char *text, enum outbox_kind kind)
+{
+    return outbox_push_bytes(outbox, text, text ? strlen(text) : 0, kind);
 }
 
 static void forget_oldest(struct outbox *outbox)
@@ -91,13 +101,33 @@ static void forget_oldest(struct outbox *outbox)
     }
 }
 
-char *outbox_take(struct outbox *outbox, size_t room, size_t *n_bytes)
+/* What goes over the wire: a text with its number, or the bytes as they are. */
+static char *wire(const struct outbox *outbox, const struct outbox_message *message, uint64_t seq,
+                  size_t room, size_t *n_bytes)
+{
+    if (!outbox->plain && message->kind != OUTBOX_BINARY) {
+        return message_numbered(message->text, seq, room, n_bytes);
+    }
+    char *bytes = memory_array(room + message->n_bytes + 1, 1);
+    if (bytes && message->n_bytes > 0) memcpy(bytes + room, message->text, message->n_bytes);
+    *n_bytes = message->n_bytes;
+    return bytes;
+}
+
+static bool is_stored(const struct outbox *outbox, const struct outbox_message *message)
+{
+    if (!outbox->holds || message->kind != OUTBOX_KEPT) return true;
+    return message->seq > 0 && message->seq <= outbox->stored_seq;
+}
+
+char *outbox_take(struct outbox *outbox, size_t room, size_t *n_bytes, enum outbox_kind *kind)
 {
     struct outbox_message *message = outbox->unsent;
-    if (!message) return NULL;
+    if (!message || !is_stored(outbox, message)) return NULL;
     uint64_t seq = message->seq ? message->seq : outbox->seq + 1;
-    char *text = message_numbered(message->text, seq, room, n_bytes);
+    char *text = wire(outbox, message, seq, room, n_bytes);
     if (!text) return NULL;
+    if (kind) *kind = message->kind;
     outbox->unsent_bytes -= message->n_bytes;
     outbox->unsent = message->next;
     message->seq = seq;
@@ -115,6 +145,7 @@ char *outbox_take(struct outbox *outbox, size_t room, size_t *n_bytes)
 
 bool outbox_rewind(struct outbox *outbox, uint64_t last_seq)
 {
+    if (last_seq > outbox->seq && outbox->restored && outbox->holds) outbox->seq = last_seq;
     if (last_seq < outbox->dropped_seq || last_seq > outbox->seq) return false;
     for (struct outbox_message *at = outbox->first; at && at != outbox->unsent; at = at->next) {
         if (at->seq <= last_seq) continue;
@@ -127,4 +158,64 @@ bool outbox_rewind(struct outbox *outbox, uint64_t last_seq)
         return true;
     }
     return true;
+}
+
+/* ------------------------------------------------------------------ records */
+
+bool outbox_is_held(const struct outbox *outbox)
+{
+    return outbox->unsent && !is_stored(outbox, outbox->unsent);
+}
+
+uint64_t outbox_save(struct outbox *outbox, struct record *record)
+{
+    uint64_t n = 0;
+    for (struct outbox_message *at = outbox->first; at; at = at->next) {
+        if (at->seq == 0) at->seq = ++outbox->seq;
+        if (at->kind == OUTBOX_KEPT) n++;
+    }
+    record_put_tag(record, "OUTB", 1);
+    record_put_u64(record, outbox->seq);
+    record_put_u64(record, outbox->dropped_seq);
+    record_put_u64(record, n);
+    for (struct outbox_message *at = outbox->first; at; at = at->next) {
+        if (at->kind != OUTBOX_KEPT) continue;
+        record_put_u64(record, at->seq);
+        record_put_text(record, at->text);
+    }
+    return outbox->seq;
+}
+
+void outbox_release(struct outbox *outbox, uint64_t stored_seq)
+{
+    if (stored_seq > outbox->stored_seq) outbox->stored_seq = stored_seq;
+}
+
+/* All count as sent: a resume says what has to be sent again. */
+void outbox_load(struct outbox *outbox, struct record *record)
+{
+    record_get_tag(record, "OUTB", 1);
+    outbox->seq = record_get_u64(record);
+    outbox->dropped_seq = record_get_u64(record);
+    size_t n = record_get_count(record, OUTBOX_KEPT_MAX + OUTBOX_UNSENT_MAX);
+    uint64_t before = outbox->dropped_seq;
+    for (size_t i = 0; i < n && !record->failed; i++) {
+        struct outbox_message *message = memory_array(1, sizeof *message);
+        uint64_t seq = record_get_u64(record);
+        char *text = record_get_text(record, OUTBOX_KEPT_MAX + OUTBOX_UNSENT_MAX);
+        if (!message || !text || text[0] != '{' || seq <= before || seq > outbox->seq) {
+            record->failed = true;
+            free(message);
+            free(text);
+            return;
+        }
+        *message = (struct outbox_message){
+            .text = text, .n_bytes = strlen(text), .seq = seq, .kind = OUTBOX_KEPT};
+        append(outbox, message);
+        outbox->kept_bytes += message->n_bytes;
+        before = seq;
+    }
+    outbox->restored = true;
+    outbox->stored_seq = outbox->seq;
+    forget_oldest(outbox);
 }

@@ -10,12 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/record.h"
+
 /** What becomes of a message when there is a newer one, or once it was sent. */
 enum outbox_kind {
     OUTBOX_KEPT,    /* kept, for it may have been sent into a dead socket */
     OUTBOX_PARTIAL, /* overtaken by the next partial and by any final */
     OUTBOX_ACK,     /* overtaken by the next one */
     OUTBOX_PONG,    /* overtaken by the next one */
+    OUTBOX_BINARY,  /* bytes, no text; neither shed nor kept */
 };
 
 enum {
@@ -37,8 +40,14 @@ struct outbox {
     struct outbox_message *first, *last;
     struct outbox_message *unsent; /* first one to be sent; NULL: none */
     size_t unsent_bytes, kept_bytes;
-    uint64_t seq;         /* of the message sent last */
+    uint64_t seq;         /* given last */
     uint64_t dropped_seq; /* of the newest that was kept and is no more */
+    bool plain;           /* messages are sent without their number */
+    /* With a durable store: what is kept is sent once the store has it, so that whoever takes the
+     * session up after a crash knows all that its client was told. */
+    bool holds;
+    uint64_t stored_seq; /* the store has it up to this number */
+    bool restored;       /* it comes from a record; partials that followed are not in it */
 };
 
 void outbox_free(struct outbox *outbox);
@@ -47,13 +56,26 @@ void outbox_free(struct outbox *outbox);
  * when memory is out */
 int outbox_push(struct outbox *outbox, char *text, enum outbox_kind kind);
 
+/** The same for bytes. */
+int outbox_push_bytes(struct outbox *outbox, char *bytes, size_t n_bytes, enum outbox_kind kind);
+
 /** The next message to be sent, in a new buffer with `room` free bytes before it. NULL: there is
- * none, or no memory. */
-char *outbox_take(struct outbox *outbox, size_t room, size_t *n_bytes);
+ * none, or no memory. `kind` may be NULL. */
+char *outbox_take(struct outbox *outbox, size_t room, size_t *n_bytes, enum outbox_kind *kind);
 
 /** Send again all that is kept and newer than last_seq. @return false when some of it is no more,
  * or was never sent */
 bool outbox_rewind(struct outbox *outbox, uint64_t last_seq);
+
+/** Whether there is something that waits for the store. */
+bool outbox_is_held(const struct outbox *outbox);
+
+/** Part of a session's record: what is kept. All that is unsent gets its number by it, which is
+ * the answer: to be given to outbox_release() once the record is stored. */
+uint64_t outbox_save(struct outbox *outbox, struct record *record);
+void outbox_release(struct outbox *outbox, uint64_t stored_seq);
+/** Into an empty one. */
+void outbox_load(struct outbox *outbox, struct record *record);
 
 static inline bool outbox_is_clogged(const struct outbox *outbox)
 {

@@ -51,6 +51,16 @@ void schedule_heard(struct kodama_server *server, struct session *first)
     }
 }
 
+void schedule_release(struct session *session, bool more)
+{
+    struct schedule *schedule = &session->server->schedule;
+    mutex_lock(&schedule->mutex);
+    more = more || session->turn == TURN_AGAIN;
+    session->turn = TURN_NONE;
+    mutex_unlock(&schedule->mutex);
+    if (more) schedule_session(session);
+}
+
 static struct session *take(struct schedule *schedule)
 {
     struct session *session = schedule->first;
@@ -75,15 +85,15 @@ static void run_worker(void *argument)
         }
         mutex_unlock(&schedule->mutex);
         uint64_t began = clock_now_ns();
-        bool more = session_run(session);
+        enum session_next next = session_run(session);
         uint64_t took = clock_now_ns() - began;
         METRICS_ADD(server->metrics.worker_ns, took);
         metrics_most(&server->metrics.longest_slice_ns, took);
-        mutex_lock(&schedule->mutex);
-        more = more || session->turn == TURN_AGAIN;
-        session->turn = TURN_NONE;
-        mutex_unlock(&schedule->mutex);
-        if (more) schedule_session(session);
+        if (next == SESSION_IS_SAVED) {
+            clerk_save(session); /* the turn is its */
+        } else {
+            schedule_release(session, next == SESSION_GOES_ON);
+        }
         session_unref(session);
         mutex_lock(&schedule->mutex);
     }
@@ -129,69 +139,10 @@ struct session *schedule_noticed_next(struct session *session)
     return next;
 }
 
-/* ------------------------------------------------------- closing recognisers */
-
-/** One to be closed: the recogniser is taken from its session, which it may still call until it is
- * closed. */
-struct closing {
-    struct closing *next;
-    struct kodama_recognizer *recognizer;
-    struct session *session;
-};
-
-static void close_one(struct closing *closing)
-{
-    kodama_recognizer_close(closing->recognizer);
-    session_unref(closing->session);
-    free(closing);
-}
-
-void schedule_close(struct session *session)
-{
-    struct schedule *schedule = &session->server->schedule;
-    struct closing *closing = malloc(sizeof *closing);
-    session_ref(session);
-    struct closing now = {.recognizer = session->recognizer, .session = session};
-    session->recognizer = NULL;
-    if (!closing) { /* rather a worker held up than a recogniser lost */
-        kodama_recognizer_close(now.recognizer);
-        session_unref(session);
-        return;
-    }
-    *closing = now;
-    mutex_lock(&schedule->mutex);
-    closing->next = schedule->to_be_closed;
-    schedule->to_be_closed = closing;
-    condition_signal(&schedule->close);
-    mutex_unlock(&schedule->mutex);
-}
-
-static void run_closer(void *argument)
-{
-    struct schedule *schedule = &((struct kodama_server *)argument)->schedule;
-    mutex_lock(&schedule->mutex);
-    for (;;) {
-        struct closing *closing = schedule->to_be_closed;
-        if (closing) {
-            schedule->to_be_closed = closing->next;
-            mutex_unlock(&schedule->mutex);
-            close_one(closing);
-            mutex_lock(&schedule->mutex);
-        } else if (schedule->workers_ended) {
-            break;
-        } else {
-            condition_wait(&schedule->close, &schedule->mutex, CLOCK_NEVER);
-        }
-    }
-    mutex_unlock(&schedule->mutex);
-}
-
 int schedule_start(struct kodama_server *server, uint32_t n_workers, struct kodama_error *error)
 {
     struct schedule *schedule = &server->schedule;
-    int status = thread_start(&schedule->closer, "kodama-closer", run_closer, server, error);
-    if (status < 0) return status;
-    schedule->has_closer = true;
+    int status = KODAMA_OK;
     while (status == KODAMA_OK && schedule->n_workers < n_workers) {
         status = thread_start(&schedule->workers[schedule->n_workers], "kodama-session", run_worker,
                               server, error);
@@ -210,9 +161,8 @@ void schedule_stop(struct kodama_server *server)
     for (uint32_t i = 0; i < schedule->n_workers; i++) thread_join(&schedule->workers[i]);
     mutex_lock(&schedule->mutex);
     schedule->workers_ended = true;
-    condition_broadcast(&schedule->close);
     mutex_unlock(&schedule->mutex);
-    if (schedule->has_closer) thread_join(&schedule->closer);
+    clerk_stop(server);
     /* A decoder may have had a session queued after the last worker looked. */
     struct session *left;
     while ((left = take(schedule))) session_unref(left);

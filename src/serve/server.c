@@ -95,6 +95,7 @@ static int start(struct kodama_server *server, struct kodama_error *error)
     }
     if (n > SERVER_WORKERS_MAX) n = SERVER_WORKERS_MAX;
     int status = network_open(server, error);
+    if (status == KODAMA_OK) status = clerk_start(server, error);
     if (status == KODAMA_OK) status = schedule_start(server, n, error);
     if (status == KODAMA_OK) {
         status = thread_start(&server->thread, "kodama-network", network_run, server, error);
@@ -103,8 +104,23 @@ static int start(struct kodama_server *server, struct kodama_error *error)
     return status;
 }
 
+static int open_store(struct kodama_server *server, const struct store_ops *ops,
+                      struct kodama_error *error)
+{
+    int status = ops ? ops->open(&server->store.state, error) : KODAMA_OK;
+    if (status == KODAMA_OK) server->store.ops = ops;
+    return status;
+}
+
 int kodama_server_open(struct kodama_server **opened, struct kodama_model *model,
                        const struct kodama_server_config *config, struct kodama_error *error)
+{
+    return server_open(opened, model, config, &store_memory, error);
+}
+
+int server_open(struct kodama_server **opened, struct kodama_model *model,
+                const struct kodama_server_config *config, const struct store_ops *store,
+                struct kodama_error *error)
 {
     struct kodama_server_config defaults = KODAMA_SERVER_CONFIG_INIT;
     if (opened) *opened = NULL;
@@ -122,12 +138,15 @@ int kodama_server_open(struct kodama_server **opened, struct kodama_model *model
     condition_init(&server->changed);
     mutex_init(&server->schedule.mutex);
     condition_init(&server->schedule.changed);
-    condition_init(&server->schedule.close);
+    mutex_init(&server->clerk.mutex);
+    condition_init(&server->clerk.changed);
     server->model = model;
     server->started_ns = clock_now_ns();
-    status = copy_config(server, config)
-                 ? start(server, error)
-                 : error_set(error, KODAMA_ERR_MEMORY, "server: out of memory");
+    status = open_store(server, store, error);
+    if (status == KODAMA_OK && !copy_config(server, config)) {
+        status = error_set(error, KODAMA_ERR_MEMORY, "server: out of memory");
+    }
+    if (status == KODAMA_OK) status = start(server, error);
     if (status < 0) {
         kodama_server_close(server);
         return status;
@@ -168,8 +187,11 @@ void kodama_server_close(struct kodama_server *server)
     network_drop_all(server->network);
     uploads_end(server);
     schedule_stop(server);
+    clerk_free(server);
     network_free(server->network);
-    condition_destroy(&server->schedule.close);
+    if (server->store.ops) server->store.ops->close(server->store.state);
+    condition_destroy(&server->clerk.changed);
+    mutex_destroy(&server->clerk.mutex);
     condition_destroy(&server->schedule.changed);
     mutex_destroy(&server->schedule.mutex);
     condition_destroy(&server->changed);
@@ -182,10 +204,12 @@ void kodama_server_stats(struct kodama_server *server, struct kodama_server_stat
 {
     struct metrics *m = &server->metrics;
     *stats = (struct kodama_server_stats){
-        .sessions = METRICS_GET(m->sessions),
+        .sessions = METRICS_GET(m->sessions) + store_count(&server->store),
         .connections = METRICS_GET(m->connections),
         .sessions_opened = METRICS_GET(m->sessions_opened),
         .resumes = METRICS_GET(m->resumes),
+        .parked = METRICS_GET(m->parked),
+        .restored = METRICS_GET(m->restored),
         .refused = metrics_refused(m),
         .audio_ns = METRICS_GET(m->audio_ns),
         .finals = METRICS_GET(m->finals),

@@ -2,8 +2,8 @@
  * A session: one conversation with one client, which may outlive its connection.
  *
  * The network thread puts bytes into its inbox and takes messages from its outbox; one worker at a
- * time runs it in short slices; the decoders tell it that there are events. Its fields are grouped
- * by who may touch them.
+ * time runs it in short slices; the decoders tell it that there are events. The clerk, in the place
+ * of a worker, saves it. Its fields are grouped by who may touch them.
  */
 #ifndef SERVE_SESSION_H
 #define SERVE_SESSION_H
@@ -13,37 +13,57 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <kodama/recognizer.h>
-
+#include "base/record.h"
 #include "base/thread.h"
+#include "serve/dialect.h"
+#include "serve/inbox.h"
 #include "serve/outbox.h"
 #include "serve/settings.h"
 
 struct kodama_server;
 struct connection;
+struct session;
 
-enum {
-    SESSION_ID_BYTES = 33,
-    SESSION_CONTROLS_MAX = 16,
-    /* What may still come after its socket is no longer read: what libwebsockets has read. */
-    SESSION_MARGIN_BYTES = 16384,
-    SESSION_SLICE_BYTES = 4096,
+enum { SESSION_ID_BYTES = 33, SESSION_SLICE_BYTES = INBOX_PACKET_BYTES_MAX };
+
+/** How a session stands with the workers. The clerk's turn is TURN_RUNNING, too. */
+enum session_turn { TURN_NONE, TURN_QUEUED, TURN_RUNNING, TURN_AGAIN };
+
+/** What is to be done with a session after a slice. */
+enum session_next { SESSION_RESTS, SESSION_GOES_ON, SESSION_IS_SAVED };
+
+/** What a session does with its audio: one file each. All but `close` on its worker. */
+struct session_work {
+    /** Begin, and say so. False: it cannot; why was told. */
+    bool (*open)(struct session *session);
+    /** Hand on what has come of the audio. False: the conversation has ended. */
+    bool (*deliver)(struct session *session);
+    /** Hear a piece. @return how many of its frames were; fewer: it has enough to do now, and will
+     * call schedule_session() */
+    size_t (*hear)(struct session *session, const struct inbox_piece *piece);
+    void (*finalize)(struct session *session);
+    void (*finish)(struct session *session);
+    /** Whether saving has nothing to wait for. */
+    bool (*is_settled)(const struct session *session);
+    /** Part of a session's record; may wait. The clerk. @return KODAMA_OK or an error */
+    int (*save)(struct session *session, struct record *record);
+    /** Begin as one that was saved. The clerk. */
+    int (*load)(struct session *session, struct record *record);
+    /** End; `state` was the session's. May wait. The clerk. */
+    void (*close)(struct session *session, void *state);
 };
 
-/** What a client asked for at a point of its audio. */
-enum session_control { SESSION_FINALIZE = 1, SESSION_STOP };
-
-/** How a session stands with the workers. */
-enum session_turn { TURN_NONE, TURN_QUEUED, TURN_RUNNING, TURN_AGAIN };
+/** Recognition. */
+extern const struct session_work hearing;
 
 struct session {
     _Atomic uint32_t references;
 
     /* Immutable. */
     struct kodama_server *server;
+    const struct dialect_ops *dialect;
     char id[SESSION_ID_BYTES], token[SESSION_ID_BYTES];
     struct settings settings;
-    size_t frame_bytes;
 
     /* The schedule's lock. */
     enum session_turn turn;
@@ -52,33 +72,33 @@ struct session {
     struct session *next_noticed;
 
     /* Worker only. */
-    struct kodama_recognizer *recognizer;
+    void *state;         /* the work's; NULL: not begun, or ended */
+    void *dialect_state; /* owned */
     uint8_t slice[SESSION_SLICE_BYTES];
-    bool opened;         /* the recogniser was opened, or refused */
-    uint64_t heard;      /* frames */
-    uint64_t acked_s;    /* whole seconds heard when it was told last */
-    uint64_t stopped_ns; /* when the last utterance ended */
+    bool opened;       /* work was begun, or refused */
+    uint64_t heard;    /* frames */
+    uint64_t acked_s;  /* whole seconds heard when it was told last */
+    uint64_t saved_at; /* frames received when it was saved last */
 
     /* Any thread. */
     _Atomic uint32_t lag_ms;
 
     /* Lock. */
     struct mutex mutex;
-    uint8_t *ring;
-    size_t room;                 /* bytes in ring */
-    uint64_t received, consumed; /* bytes of audio, since the beginning */
-    struct {
-        uint64_t at; /* of received */
-        enum session_control what;
-    } controls[SESSION_CONTROLS_MAX];
-    uint32_t n_controls;
+    struct inbox inbox;
     bool full;          /* the network thread was told not to read */
     const char *reason; /* of the end; static words */
     struct outbox outbox;
     uint32_t n_finals;
-    bool finishing; /* no more audio is taken */
-    bool ended;     /* `closed` is in the outbox */
-    bool dropped;   /* nobody wants it any more */
+    bool finishing;     /* no more audio is taken */
+    bool ended;         /* `closed` is in the outbox */
+    bool dropped;       /* nobody wants it any more */
+    uint32_t n_moves;   /* how often its client came and went */
+    bool to_be_parked;  /* save it, for its client is away */
+    bool to_be_renewed; /* save it, before the store forgets it */
+    bool parked;        /* it was saved, and its client is still away */
+    uint32_t keep_ms;   /* so long it waits in the store */
+    uint64_t safe;      /* frames that a durable store has */
 
     /* Network thread only. */
     struct connection *connection; /* NULL: its client is away */
@@ -86,11 +106,13 @@ struct session {
     bool has_heard; /* in the list of those that got audio and whose workers do not know yet */
     struct session *next_heard;
     uint64_t opened_ns, audio_ns, away_ns;
-    bool left; /* its client closed the connection in good order */
+    uint64_t store_ns; /* when it was last asked to be saved */
+    bool left;         /* its client closed the connection in good order */
 };
 
 /** A new session with one reference. NULL: no memory. */
-struct session *session_create(struct kodama_server *server, const struct settings *settings);
+struct session *session_create(struct kodama_server *server, const struct dialect_ops *dialect,
+                               const struct settings *settings);
 void session_ref(struct session *session);
 void session_unref(struct session *session);
 
@@ -98,9 +120,9 @@ void session_unref(struct session *session);
  * and its socket must not be read, < 0 when there was no room. Network thread. */
 int session_receive(struct session *session, const void *bytes, size_t n_bytes);
 
-/** Ask for something at this point of the audio; `reason` is kept for SESSION_STOP. Results as
+/** Ask for something at this point of the audio; `reason` is kept for INBOX_STOP. Results as
  * session_receive(). */
-int session_control(struct session *session, enum session_control what, const char *reason);
+int session_control(struct session *session, enum inbox_control what, const char *reason);
 
 /** Whether a socket that is not read may be read again; then it is no longer full. */
 bool session_has_room(struct session *session);
@@ -109,10 +131,26 @@ bool session_has_room(struct session *session);
  * it again. */
 uint64_t session_position(struct session *session, bool forget);
 
-/** Put a message into its outbox; the text is taken. Any thread. */
+/** Put a message into its outbox; the text is taken, NULL: there is none. Any thread. */
 void session_post(struct session *session, char *text, enum outbox_kind kind);
 
-/** Run it for one slice. @return whether there is more to do now. Worker. */
-bool session_run(struct session *session);
+/** End it with an error. Worker. */
+void session_fail(struct session *session, const char *code, const char *words);
+
+/** Run it for one slice. Worker. */
+enum session_next session_run(struct session *session);
+
+/* session_record.c: what a resume needs, as one record. */
+
+/** How far a record reaches. */
+struct session_saved {
+    uint64_t seq;    /* of the last message in it */
+    uint64_t frames; /* received */
+};
+
+/** Write it. Its turn is the caller's; may wait. @return KODAMA_OK or an error */
+int session_save(struct session *session, struct record *record, struct session_saved *saved);
+/** The session of a record, ready to go on. NULL: the record is damaged, or of another engine. */
+struct session *session_load(struct kodama_server *server, const void *data, size_t n_bytes);
 
 #endif

@@ -12,6 +12,8 @@
 
 #include "base/error.h"
 
+static const float threshold_min = 0.01f, threshold_max = 0.99f;
+
 struct settings settings_default(void)
 {
     struct kodama_segmenter_config rules = KODAMA_SEGMENTER_CONFIG_INIT;
@@ -62,7 +64,8 @@ static int set_threshold(float *threshold, const char *value, struct kodama_erro
 {
     char *end = NULL;
     double read = strtod(value, &end);
-    if (end == value || *end || !isfinite(read) || read < 0.01 || read > 0.99) {
+    if (end == value || *end || !isfinite(read) || read < (double)threshold_min ||
+        read > (double)threshold_max) {
         return error_set(error, KODAMA_ERR_ARGUMENT, "threshold must be from 0.01 to 0.99");
     }
     *threshold = (float)read;
@@ -80,6 +83,12 @@ static int set_encoding(struct settings *settings, const char *value, struct kod
     }
     return KODAMA_OK;
 }
+
+enum {
+    PREFIX_PADDING_MAX_MS = 5000,
+    SILENCE_DURATION_MIN_MS = 50,
+    SILENCE_DURATION_MAX_MS = 10000,
+};
 
 static const char *const keys[] = {
     "rate",      "encoding", "channels", "language",          "engine",
@@ -112,12 +121,25 @@ int settings_set(struct settings *s, const char *key, const char *value, struct 
     if (strcmp(key, "words") == 0) return set_switch(&s->words, key, value, error);
     if (strcmp(key, "threshold") == 0) return set_threshold(&s->threshold, value, error);
     if (strcmp(key, "prefix_padding_ms") == 0) {
-        return set_number(&s->prefix_padding_ms, key, value, 0, 5000, error);
+        return set_number(&s->prefix_padding_ms, key, value, 0, PREFIX_PADDING_MAX_MS, error);
     }
     if (strcmp(key, "silence_duration_ms") == 0) {
-        return set_number(&s->silence_duration_ms, key, value, 50, 10000, error);
+        return set_number(&s->silence_duration_ms, key, value, SILENCE_DURATION_MIN_MS,
+                          SILENCE_DURATION_MAX_MS, error);
     }
     return error_set(error, KODAMA_ERR_ARGUMENT, "there is no setting of that name");
+}
+
+bool settings_are_allowed(const struct settings *s)
+{
+    bool sounds =
+        (s->format.sample == KODAMA_SAMPLE_S16 || s->format.sample == KODAMA_SAMPLE_F32) &&
+        s->format.rate_hz >= KODAMA_RATE_MIN_HZ && s->format.rate_hz <= SETTINGS_RATE_MAX_HZ &&
+        s->format.channels >= 1 && s->format.channels <= KODAMA_CHANNELS_MAX;
+    return sounds && s->threshold >= threshold_min && s->threshold <= threshold_max &&
+           s->prefix_padding_ms <= PREFIX_PADDING_MAX_MS &&
+           s->silence_duration_ms >= SILENCE_DURATION_MIN_MS &&
+           s->silence_duration_ms <= SILENCE_DURATION_MAX_MS;
 }
 
 int settings_set_all(struct settings *settings, const json_t *message, struct kodama_error *error)

@@ -42,4 +42,7 @@ int settings_set(struct settings *settings, const char *key, const char *value,
 /** Set every key of a message but "type"; stops at the first that is wrong. */
 int settings_set_all(struct settings *settings, const json_t *message, struct kodama_error *error);
 
+/** Whether all of them are what settings_set() would have let in. */
+bool settings_are_allowed(const struct settings *settings);
+
 #endif

@@ -88,6 +88,8 @@ struct speaker {
     uint64_t last_seq, next_sample;
     bool has_session, stopped, done;
     struct heard *heard;
+    struct kodama_server *parks; /* before it comes back its session is to be in the store */
+    uint64_t n_parked;
 };
 
 static inline void speaker_hear(struct speaker *speaker, json_t *message)
@@ -127,11 +129,24 @@ static inline void speaker_listen(struct speaker *speaker, struct client *client
     }
 }
 
+/** Wait until its session is in the store; one that has ended does not go there. */
+static inline void speaker_stay_away(struct speaker *speaker)
+{
+    struct kodama_server_stats stats;
+    for (int i = 0; i < 1000; i++) {
+        kodama_server_stats(speaker->parks, &stats);
+        if (stats.parked > speaker->n_parked) break;
+        usleep(1000);
+    }
+    speaker->n_parked = stats.parked;
+}
+
 /** One connection's life. */
 static inline void speaker_connect(struct speaker *speaker)
 {
     char path[200], text[300];
     size_t n_frame = kodama_frame_bytes(speaker->sound->format);
+    if (speaker->has_session && speaker->parks) speaker_stay_away(speaker);
     snprintf(path, sizeof path, "/ws%s%s", speaker->has_session ? "" : "?",
              speaker->has_session ? "" : speaker->query);
     struct client client = client_open(speaker->port, path, NULL);
@@ -162,19 +177,21 @@ static inline void speaker_connect(struct speaker *speaker)
     client_close(&client);
 }
 
-/** Speak until all was heard. */
+/** Speak until all was heard, coming back as often as need be. */
+static inline void speak_on(struct speaker *speaker, struct heard *heard)
+{
+    *heard = (struct heard){0};
+    speaker->heard = heard;
+    for (int i = 0; i < 10000 && !speaker->done; i++) speaker_connect(speaker);
+    assert_true(speaker->done);
+}
+
 static inline void speak(struct heard *heard, uint32_t port, const struct sound *sound,
                          const char *query, size_t block, uint64_t seed)
 {
-    struct speaker speaker = {.port = port,
-                              .sound = sound,
-                              .query = query,
-                              .block = block,
-                              .random = {seed},
-                              .heard = heard};
-    *heard = (struct heard){0};
-    for (int i = 0; i < 10000 && !speaker.done; i++) speaker_connect(&speaker);
-    assert_true(speaker.done);
+    struct speaker speaker = {
+        .port = port, .sound = sound, .query = query, .block = block, .random = {seed}};
+    speak_on(&speaker, heard);
 }
 
 #endif

@@ -14,7 +14,7 @@ static void push(struct outbox *outbox, const char *text, enum outbox_kind kind,
 static void expect(struct outbox *outbox, const char *expected)
 {
     size_t n_bytes = 0;
-    char *text = outbox_take(outbox, 3, &n_bytes);
+    char *text = outbox_take(outbox, 3, &n_bytes, NULL);
     if (!expected) {
         assert_null(text);
         return;
@@ -59,7 +59,7 @@ static void what_is_kept_is_replayed_with_its_numbers(void **state)
     push(&outbox, "{\"f\":3}", OUTBOX_KEPT, 0);
     for (int i = 0; i < 3; i++) {
         size_t n_bytes;
-        free(outbox_take(&outbox, 0, &n_bytes));
+        free(outbox_take(&outbox, 0, &n_bytes, NULL));
     }
     push(&outbox, "{\"f\":4}", OUTBOX_KEPT, 0);
     assert_true(outbox_rewind(&outbox, 1));
@@ -87,7 +87,7 @@ static void memory_is_bounded_and_what_was_dropped_is_not_replayed(void **state)
     for (int i = 0; i < 500; i++) {
         size_t n_bytes;
         push(&outbox, text, OUTBOX_KEPT, 0);
-        free(outbox_take(&outbox, 0, &n_bytes));
+        free(outbox_take(&outbox, 0, &n_bytes, NULL));
         assert_true(outbox.kept_bytes <= OUTBOX_KEPT_MAX);
     }
     assert_false(outbox_rewind(&outbox, 10));

@@ -34,6 +34,48 @@ static void whatever_is_cut_finals_and_positions_are_the_same(void **state)
     free(sound.frames);
 }
 
+/* Each time its client is away the session is a record, and nothing else of it is in memory. */
+static void a_session_from_the_store_goes_on_to_the_sample(void **state)
+{
+    (void)state;
+    struct sound sound = two_sentences();
+    static struct heard expected, heard;
+    struct kodama_server_stats stats;
+    script_reset();
+    script.hash = true;
+    struct kodama_model *model = open_script(2);
+    struct kodama_server_config config = free_port();
+    config.park_ms = 0;
+    struct kodama_server *server = open_server(model, &config);
+    heard_locally(&expected, model, &sound, true);
+    int n_runs = (int)(4 * test_scale()), n_cuts = 0;
+    for (int i = 0; i < (n_runs > 1 ? n_runs : 1); i++) {
+        struct proxy proxy;
+        proxy_start(&proxy, kodama_server_port(server), 177 + (uint64_t)i, 100000);
+        struct speaker speaker = {.port = proxy.port,
+                                  .sound = &sound,
+                                  .query = "words=1",
+                                  .block = 6000,
+                                  .random = {(uint64_t)i},
+                                  .parks = server};
+        kodama_server_stats(server, &stats);
+        speaker.n_parked = stats.parked;
+        speak_on(&speaker, &heard);
+        proxy_end(&proxy);
+        n_cuts += atomic_load(&proxy.n_cuts);
+        assert_string_equal(heard.finals, expected.finals);
+        assert_string_equal(heard.positions, expected.positions);
+        assert_string_equal(heard.reason, "stopped");
+        assert_int_equal(heard.n_errors, 0);
+    }
+    kodama_server_stats(server, &stats);
+    print_message("# %d cuts, %d sessions from the store\n", n_cuts, (int)stats.restored);
+    assert_true(n_cuts > 2 && stats.restored > 2);
+    kodama_server_close(server);
+    kodama_model_close(model);
+    free(sound.frames);
+}
+
 static struct client open_session(uint32_t port, char *resume, size_t n_bytes)
 {
     struct client client = client_open(port, "/ws?rate=16000", NULL);
@@ -116,6 +158,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whatever_is_cut_finals_and_positions_are_the_same),
+        cmocka_unit_test(a_session_from_the_store_goes_on_to_the_sample),
         cmocka_unit_test(an_older_connection_is_closed_as_superseded),
         cmocka_unit_test(a_session_is_resumed_only_with_its_token_and_in_time),
     };

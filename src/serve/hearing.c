@@ -1,0 +1,180 @@
+/* What a session of recognition does with its audio. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <kodama/recognizer.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "serve/internal.h"
+#include "serve/message.h"
+
+enum { RECORD_BYTES_MAX = 64 * 1024 * 1024 };
+
+struct hearing {
+    struct kodama_recognizer *recognizer;
+    uint32_t n_undecided; /* utterances that have stopped and have no final yet */
+    uint64_t stopped_ns;  /* when the last utterance ended */
+};
+
+static void on_event(void *user)
+{
+    schedule_session(user);
+}
+
+static void free_hearing(struct hearing *h)
+{
+    if (!h) return;
+    kodama_recognizer_close(h->recognizer);
+    free(h);
+}
+
+/** Open its recogniser. */
+static int create(struct session *s, struct kodama_error *error)
+{
+    struct kodama_recognizer_config config = KODAMA_RECOGNIZER_CONFIG_INIT;
+    const struct settings *settings = &s->settings;
+    struct hearing *h = memory_array(1, sizeof *h);
+    if (!h) return error_set(error, KODAMA_ERR_MEMORY, "the server is out of memory");
+    config.format = settings->format;
+    config.partials = settings->partials;
+    config.segmenter.detector = s->server->config.detector;
+    config.segmenter.threshold = settings->threshold;
+    config.segmenter.prefix_padding_ms = settings->prefix_padding_ms;
+    config.segmenter.silence_duration_ms = settings->silence_duration_ms;
+    if (config.segmenter.fast_silence_ms > settings->silence_duration_ms) {
+        config.segmenter.fast_silence_ms = settings->silence_duration_ms;
+    }
+    if (settings->language[0]) config.language = settings->language;
+    config.on_event = on_event;
+    config.user = s;
+    int status = kodama_recognizer_open(&h->recognizer, s->server->model, &config, error);
+    if (status < 0) {
+        free_hearing(h);
+        return status;
+    }
+    s->state = h;
+    return KODAMA_OK;
+}
+
+static bool open_hearing(struct session *s)
+{
+    struct kodama_error error = {0};
+    if (create(s, &error) < 0) {
+        session_fail(s, "unavailable", error.message);
+        return false;
+    }
+    if (s->dialect->ready) session_post(s, s->dialect->ready(s, 0), OUTBOX_KEPT);
+    return true;
+}
+
+static void count_event(struct session *s, const struct kodama_event *event)
+{
+    struct hearing *h = s->state;
+    struct metrics *m = &s->server->metrics;
+    switch (event->kind) {
+    case KODAMA_EVENT_PARTIAL: METRICS_ADD(m->partials, 1); break;
+    case KODAMA_EVENT_SPEECH_STOPPED:
+        h->stopped_ns = clock_now_ns();
+        h->n_undecided++;
+        break;
+    case KODAMA_EVENT_FINAL:
+        METRICS_ADD(m->finals, 1);
+        metrics_time(&m->final_latency, clock_now_ns() - h->stopped_ns);
+        if (h->n_undecided > 0) h->n_undecided--;
+        mutex_lock(&s->mutex);
+        s->n_finals++;
+        mutex_unlock(&s->mutex);
+        break;
+    case KODAMA_EVENT_FAILED: METRICS_ADD(m->failed, 1); break;
+    case KODAMA_EVENT_SPEECH_STARTED:
+    case KODAMA_EVENT_SLOW: break;
+    }
+}
+
+static bool deliver(struct session *s)
+{
+    struct hearing *h = s->state;
+    struct kodama_event event;
+    int status;
+    while ((status = kodama_recognizer_next(h->recognizer, &event, 0)) == KODAMA_OK) {
+        count_event(s, &event);
+        s->dialect->event(s, &event);
+    }
+    return status != KODAMA_ERR_CLOSED;
+}
+
+static size_t hear(struct session *s, const struct inbox_piece *piece)
+{
+    struct hearing *h = s->state;
+    int64_t n = kodama_recognizer_write(h->recognizer, piece->bytes, piece->n_frames, 0);
+    if (n == KODAMA_ERR_FULL || n == KODAMA_ERR_TIMEOUT) return 0;
+    /* Out of memory: the utterance is lost, the conversation goes on with what follows. */
+    return n < 0 ? piece->n_frames : (size_t)n;
+}
+
+static void finalize(struct session *s)
+{
+    struct hearing *h = s->state;
+    (void)kodama_recognizer_finalize(h->recognizer);
+}
+
+static void finish(struct session *s)
+{
+    struct hearing *h = s->state;
+    (void)kodama_recognizer_finish(h->recognizer);
+}
+
+static bool is_settled(const struct session *s)
+{
+    const struct hearing *h = s->state;
+    return h->n_undecided == 0;
+}
+
+static void close_hearing(struct session *s, void *state)
+{
+    (void)s;
+    free_hearing(state);
+}
+
+/* ------------------------------------------------------------------ records */
+
+static int save(struct session *s, struct record *record)
+{
+    struct hearing *h = s->state;
+    void *data;
+    size_t n_bytes;
+    record_put_tag(record, "HEAR", 1);
+    int status = kodama_recognizer_save(h->recognizer, &data, &n_bytes);
+    if (status < 0) return status;
+    record_put_u64(record, n_bytes);
+    record_put_bytes(record, data, n_bytes);
+    kodama_free(data);
+    return KODAMA_OK;
+}
+
+static int load(struct session *s, struct record *record)
+{
+    record_get_tag(record, "HEAR", 1);
+    size_t n_bytes = record_get_count(record, RECORD_BYTES_MAX);
+    if (record->failed || n_bytes > record->n_bytes - record->offset) return KODAMA_ERR_CORRUPT;
+    int status = create(s, NULL);
+    if (status < 0) return status;
+    struct hearing *h = s->state;
+    status = kodama_recognizer_load(h->recognizer, record->data + record->offset, n_bytes);
+    record->offset += n_bytes;
+    return status;
+}
+
+const struct session_work hearing = {
+    .open = open_hearing,
+    .deliver = deliver,
+    .hear = hear,
+    .finalize = finalize,
+    .finish = finish,
+    .is_settled = is_settled,
+    .save = save,
+    .load = load,
+    .close = close_hearing,
+};
