@@ -124,12 +124,16 @@ static void distances_are_those_that_were_made(void **state)
     struct pitch_track truth = truth_of(voice);
     struct spectral_distance none = measure_spectrum(of(voice), of(voice), &truth, 1);
     struct spectral_distance some = measure_spectrum(of(moved), of(voice), &truth, 1);
-    double same = measure_formant_error(of(voice), of(voice), &truth, 5000);
-    double error = measure_formant_error(of(moved), of(voice), &truth, 5000);
+    struct formant_task task = {
+        .track = &truth, .top_hz = 5000, .pitch_ratio = 1, .formant_ratio = 1};
+    double same = measure_formant_error(of(voice), of(voice), &task);
+    double error = measure_formant_error(of(moved), of(voice), &task);
+    task.formant_ratio = 1.2;
+    double as_asked = measure_formant_error(of(moved), of(voice), &task);
     printf("# lsd %.2f, mcd %.2f, formants %.3f\n", some.lsd_db, some.mcd_db, error);
     assert_true(none.n > 100 && none.lsd_db < 1e-6 && none.mcd_db < 1e-6 && same < 1e-9);
     assert_true(some.lsd_db > 4 && some.mcd_db > 2);
-    assert_true(fabs(error - 0.2) < 0.05);
+    assert_true(fabs(error - 0.2) < 0.05 && as_asked < 0.02);
     for (size_t i = 0; i < voice->n_frames; i++) moved->samples[i] = voice->samples[i] * 0.3F;
     struct spectral_distance softer = measure_spectrum(of(moved), of(voice), &truth, 0);
     assert_true(softer.lsd_db < 0.01);

@@ -62,14 +62,21 @@ enum { MEASURED_FORMANTS = 3 };
 int measure_formants(struct measured sound, size_t at, double f0_hz, double top_hz,
                      double hz[MEASURED_FORMANTS]);
 
+/** What is expected of a sound beside the one it is measured against. */
+struct formant_task {
+    const struct pitch_track *track; /* pitch of the truth */
+    double top_hz;                   /* of the truth */
+    double pitch_ratio;              /* pitch of the sound against the truth's */
+    double formant_ratio;            /* formants that it should have, against the truth's */
+};
+
 /**
  * Median over voiced places of the relative error of F1..F3 against the same analysis of the truth.
  *
- * @param track  pitch of both
  * @return 0.05: 5 %; negative: nothing to judge
  */
 double measure_formant_error(struct measured sound, struct measured truth,
-                             const struct pitch_track *track, double top_hz);
+                             const struct formant_task *task);
 
 /**
  * Roughness of a steady voiced sound: energy of what changes from one period to the next, in dB

@@ -256,18 +256,15 @@ static int pick(const double complex roots[ORDER], double top_hz, double hz[MEAS
     return n;
 }
 
-int measure_formants(struct measured sound, size_t at, double f0_hz, double top_hz,
-                     double hz[MEASURED_FORMANTS])
+/* `graph` is made for windows of any pitch; this one's is four periods. */
+static int formants_at(struct spectrograph *graph, struct measured sound, size_t at, double f0_hz,
+                       double top_hz, double hz[MEASURED_FORMANTS])
 {
-    struct spectrograph graph;
     double tops[HARMONICS_MAX], r[ORDER + 1] = {0}, a[ORDER + 1] = {0};
-    double seconds = fmax(0.02, 4 / f0_hz);
-    int n = 0;
-    if (spectrograph_make(&graph, (size_t)(seconds * sound.rate_hz))) {
-        look(&graph, sound, at);
-        n = find_harmonics(&graph, sound.rate_hz, f0_hz, top_hz, tops);
-    }
-    spectrograph_free(&graph);
+    size_t window = (size_t)(fmax(0.02, 4 / f0_hz) * sound.rate_hz);
+    graph->window = window < graph->size / 2 ? window : graph->size / 2;
+    look(graph, sound, at);
+    int n = find_harmonics(graph, sound.rate_hz, f0_hz, top_hz, tops);
     if (n < 4) return 0;
     for (int i = 0; i < GRID; i++) {
         double x = (i + 0.5) / GRID;
@@ -283,27 +280,57 @@ int measure_formants(struct measured sound, size_t at, double f0_hz, double top_
     return pick(roots, top_hz, hz);
 }
 
+static const double LOWEST_HZ = 50; /* whose four periods a window holds */
+
+int measure_formants(struct measured sound, size_t at, double f0_hz, double top_hz,
+                     double hz[MEASURED_FORMANTS])
+{
+    struct spectrograph graph;
+    int n = 0;
+    if (spectrograph_make(&graph, (size_t)(4 / LOWEST_HZ * sound.rate_hz))) {
+        n = formants_at(&graph, sound, at, f0_hz, top_hz, hz);
+    }
+    spectrograph_free(&graph);
+    return n;
+}
+
 static int compare(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-double measure_formant_error(struct measured sound, struct measured truth,
-                             const struct pitch_track *track, double top_hz)
+/* Relative errors at one place, of those formants that both have. */
+static size_t compare_at(struct spectrograph *graph, struct measured sound, struct measured truth,
+                         const struct formant_task *task, size_t entry, double *errors)
 {
+    double is[MEASURED_FORMANTS], should[MEASURED_FORMANTS], f0_hz = task->track->f0_hz[entry];
+    size_t at = (size_t)((double)entry * task->track->hop_s * truth.rate_hz), n = 0;
+    int n_true = formants_at(graph, truth, at, f0_hz, task->top_hz, should);
+    int n_found = formants_at(graph, sound, at, f0_hz * task->pitch_ratio,
+                              task->top_hz * task->formant_ratio, is);
+    for (int k = 0; k < n_true && k < n_found; k++) {
+        errors[n++] = fabs(is[k] / (should[k] * task->formant_ratio) - 1);
+    }
+    return n;
+}
+
+double measure_formant_error(struct measured sound, struct measured truth,
+                             const struct formant_task *task)
+{
+    const struct pitch_track *track = task->track;
     double *errors = malloc((track->n * MEASURED_FORMANTS + 1) * sizeof *errors), median = -1;
+    struct spectrograph graph;
     size_t n = 0;
-    for (size_t i = 2; errors && i + 2 < track->n; i++) {
-        double is[MEASURED_FORMANTS], should[MEASURED_FORMANTS];
-        if (track->f0_hz[i - 2] <= 0 || track->f0_hz[i] <= 0 || track->f0_hz[i + 2] <= 0) continue;
-        size_t at = (size_t)((double)i * track->hop_s * truth.rate_hz);
-        int n_true = measure_formants(truth, at, track->f0_hz[i], top_hz, should);
-        int n_found = measure_formants(sound, at, track->f0_hz[i], top_hz, is);
-        for (int k = 0; k < n_true && k < n_found; k++) {
-            errors[n++] = fabs(is[k] / should[k] - 1);
+    if (spectrograph_make(&graph, (size_t)(4 / LOWEST_HZ * truth.rate_hz)) && errors) {
+        for (size_t i = 2; i + 2 < track->n; i += 2) {
+            if (track->f0_hz[i - 2] <= 0 || track->f0_hz[i] <= 0 || track->f0_hz[i + 2] <= 0) {
+                continue;
+            }
+            n += compare_at(&graph, sound, truth, task, i, errors + n);
         }
     }
+    spectrograph_free(&graph);
     if (n > 0) {
         qsort(errors, n, sizeof *errors, compare);
         median = errors[n / 2];
