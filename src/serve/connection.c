@@ -51,7 +51,7 @@ bool connection_audio(struct connection *connection, const void *bytes, size_t n
     struct session *session = connection->session;
     if (!session) return true; /* refused, and told */
     connection->has_audio = true;
-    session->audio_ns = clock_now_ns();
+    session->audio_ns = connection->heard_ns;
     int status = session_receive(session, bytes, n_bytes);
     network_hear(connection->server->network, session);
     if (status > 0) pause_reading(connection);

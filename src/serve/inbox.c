@@ -32,10 +32,18 @@ bool inbox_has_room(const struct inbox *inbox)
     return free_bytes(inbox) >= INBOX_MARGIN_BYTES && inbox->n_controls < INBOX_CONTROLS_MAX / 2;
 }
 
+/* Of a byte in the ring. */
+static size_t place(const struct inbox *inbox, uint64_t position)
+{
+    return (size_t)((position - inbox->origin) % inbox->room);
+}
+
 /* There is room. */
 static void append(struct inbox *inbox, const void *bytes, size_t n_bytes)
 {
-    size_t at = (size_t)(inbox->received % inbox->room);
+    /* An empty ring is filled from its beginning, so that little of it is ever touched. */
+    if (inbox->received == inbox->consumed) inbox->origin = inbox->received;
+    size_t at = place(inbox, inbox->received);
     size_t first = n_bytes < inbox->room - at ? n_bytes : inbox->room - at;
     if (n_bytes == 0) return;
     memcpy(inbox->ring + at, bytes, first);
@@ -45,7 +53,7 @@ static void append(struct inbox *inbox, const void *bytes, size_t n_bytes)
 
 static void peek(const struct inbox *inbox, uint64_t from, uint8_t *bytes, size_t n_bytes)
 {
-    size_t at = (size_t)(from % inbox->room);
+    size_t at = place(inbox, from);
     size_t first = n_bytes < inbox->room - at ? n_bytes : inbox->room - at;
     memcpy(bytes, inbox->ring + at, first);
     memcpy(bytes + first, inbox->ring, n_bytes - first);
@@ -142,7 +150,7 @@ void inbox_save(const struct inbox *inbox, struct record *record)
     record_put_u64(record, inbox->frames);
     record_put_u64(record, n);
     for (uint64_t done = 0; done < n;) {
-        size_t at = (size_t)((inbox->consumed + done) % inbox->room);
+        size_t at = place(inbox, inbox->consumed + done);
         uint64_t piece = n - done < inbox->room - at ? n - done : inbox->room - at;
         record_put_bytes(record, inbox->ring + at, (size_t)piece);
         done += piece;
@@ -205,8 +213,8 @@ void inbox_load(struct inbox *inbox, struct record *record)
         return;
     }
     inbox->received = end;
-    inbox->consumed = end - n;
-    size_t at = (size_t)(inbox->consumed % inbox->room);
+    inbox->consumed = inbox->origin = end - n;
+    size_t at = place(inbox, inbox->consumed);
     size_t first = n < inbox->room - at ? n : inbox->room - at;
     record_get_bytes(record, inbox->ring + at, first);
     record_get_bytes(record, inbox->ring, n - first);

@@ -33,6 +33,7 @@ struct inbox {
     size_t room;                 /* bytes in ring */
     size_t frame_bytes;          /* 0: packets */
     uint64_t received, consumed; /* bytes, since the beginning */
+    uint64_t origin;             /* the one that is at the ring's beginning */
     uint64_t frames;             /* received whole, since the beginning */
     struct {
         uint64_t at; /* of received */

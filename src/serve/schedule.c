@@ -85,7 +85,7 @@ static void run_worker(void *argument)
         }
         mutex_unlock(&schedule->mutex);
         uint64_t began = clock_now_ns();
-        enum session_next next = session_run(session);
+        enum session_next next = session_run(session, began);
         uint64_t took = clock_now_ns() - began;
         METRICS_ADD(server->metrics.worker_ns, took);
         metrics_most(&server->metrics.longest_slice_ns, took);

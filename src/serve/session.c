@@ -148,11 +148,8 @@ void session_fail(struct session *s, const char *code, const char *words)
     post_end(s);
 }
 
-static void acknowledge(struct session *s)
+static void acknowledge(struct session *s, uint64_t received, uint64_t safe)
 {
-    mutex_lock(&s->mutex);
-    uint64_t received = s->inbox.frames, safe = s->safe;
-    mutex_unlock(&s->mutex);
     uint32_t rate_hz = s->settings.format.rate_hz;
     atomic_store_explicit(&s->lag_ms, (uint32_t)((received - s->heard) * 1000 / rate_hz),
                           memory_order_relaxed);
@@ -164,11 +161,11 @@ static void acknowledge(struct session *s)
 
 /* --------------------------------------------------------------- the worker */
 
-static struct inbox_piece next_piece(struct session *s)
+static struct inbox_piece next_piece(struct session *s, uint8_t *slice)
 {
     struct inbox_piece piece = {0};
     mutex_lock(&s->mutex);
-    if (!outbox_is_clogged(&s->outbox)) piece = inbox_next(&s->inbox, s->slice, sizeof s->slice);
+    if (!outbox_is_clogged(&s->outbox)) piece = inbox_next(&s->inbox, slice, SESSION_SLICE_BYTES);
     mutex_unlock(&s->mutex);
     return piece;
 }
@@ -178,8 +175,10 @@ static void consume(struct session *s, const struct inbox_piece *piece, size_t n
     mutex_lock(&s->mutex);
     if (piece->n_frames > 0) inbox_consume(&s->inbox, piece, n_frames);
     bool tell = s->full && inbox_has_room(&s->inbox);
+    uint64_t received = s->inbox.frames, safe = s->safe;
     mutex_unlock(&s->mutex);
     if (tell) schedule_notice(s);
+    acknowledge(s, received, safe);
 }
 
 /** Hear one piece. @return false when there is enough to do now */
@@ -241,10 +240,11 @@ static enum session_next rest(struct session *s)
     return is_to_be_saved(s) ? SESSION_IS_SAVED : SESSION_RESTS;
 }
 
-enum session_next session_run(struct session *s)
+enum session_next session_run(struct session *s, uint64_t now_ns)
 {
     const struct session_work *work = s->dialect->work;
-    uint64_t until = clock_now_ns() + slice_ns;
+    uint64_t until = now_ns + slice_ns;
+    uint8_t slice[SESSION_SLICE_BYTES]; /* here and not in the session: it stays in the caches */
     if (is_dropped(s)) {
         end(s);
         return SESSION_RESTS;
@@ -260,18 +260,17 @@ enum session_next session_run(struct session *s)
             post_end(s);
             return rest(s);
         }
-        if (clock_now_ns() >= until) {
+        if (now_ns >= until) {
             return is_to_be_saved(s) ? SESSION_IS_SAVED : SESSION_GOES_ON;
         }
-        struct inbox_piece piece = next_piece(s);
+        struct inbox_piece piece = next_piece(s, slice);
         if (piece.n_frames > 0) {
             if (!hear(s, &piece)) return SESSION_RESTS;
         } else if (piece.control) {
             control(s, &piece);
         } else {
-            acknowledge(s);
             return rest(s);
         }
-        acknowledge(s);
+        now_ns = clock_now_ns();
     }
 }

@@ -74,11 +74,10 @@ struct session {
     /* Worker only. */
     void *state;         /* the work's; NULL: not begun, or ended */
     void *dialect_state; /* owned */
-    uint8_t slice[SESSION_SLICE_BYTES];
-    bool opened;       /* work was begun, or refused */
-    uint64_t heard;    /* frames */
-    uint64_t acked_s;  /* whole seconds heard when it was told last */
-    uint64_t saved_at; /* frames received when it was saved last */
+    bool opened;         /* work was begun, or refused */
+    uint64_t heard;      /* frames */
+    uint64_t acked_s;    /* whole seconds heard when it was told last */
+    uint64_t saved_at;   /* frames received when it was saved last */
 
     /* Any thread. */
     _Atomic uint32_t lag_ms;
@@ -137,8 +136,8 @@ void session_post(struct session *session, char *text, enum outbox_kind kind);
 /** End it with an error. Worker. */
 void session_fail(struct session *session, const char *code, const char *words);
 
-/** Run it for one slice. Worker. */
-enum session_next session_run(struct session *session);
+/** Run it for one slice, that begins at now_ns. Worker. */
+enum session_next session_run(struct session *session, uint64_t now_ns);
 
 /* session_record.c: what a resume needs, as one record. */
 
