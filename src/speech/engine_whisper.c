@@ -23,10 +23,10 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/record.h"
 #include "base/thread.h"
 #include "speech/engine.h"
 #include "speech/engine_whisper_check.h"
+#include "speech/engine_whisper_past.h"
 #include "speech/engine_whisper_words.h"
 
 enum {
@@ -38,14 +38,11 @@ enum {
     /* The encoder is trained on 1500 places; far fewer than the sound fills make it repeat itself.
      * What is spared is what makes partials affordable: its cost is proportional to them. */
     SPARE_PLACES = 128,
-    PLACES_STEP = 64, /* so that few different graphs are built */
-    /* Whisper takes half of its 448 places for the prompt. English has some 4 bytes a token. */
-    PROMPT_BYTES_MAX = 600,
-    PROMPT_TOKENS_MAX = 224,
+    PLACES_STEP = 64,             /* so that few different graphs are built */
+    PROMPT_TOKENS_MAX = 224,      /* half of its 448 places, as Whisper takes */
     DETECT_FROM = ENGINE_RATE_HZ, /* a language found in less is a guess: the last one is better */
     THREADS_MAX = 8,
     POOL_DEFAULT_MAX = 4, /* as model.c */
-    CONTEXT_VERSION = 1,
 };
 
 /** whisper.cpp's (and OpenAI's) measures of a decoding that went wrong. */
@@ -75,12 +72,6 @@ struct request {
     const whisper_token *prompt;
     int n_prompt;
     const _Atomic bool *cancel;
-};
-
-/** What a conversation carries on, unpacked. */
-struct past {
-    char language[ENGINE_LANGUAGE_BYTES]; /* of the newest utterance; empty: none yet */
-    char text[PROMPT_BYTES_MAX + 1];      /* the end of what was said */
 };
 
 /* ----------------------------------------------------------------- messages */
@@ -284,66 +275,13 @@ static int whisper_decoder_open(void **opaque, void *opaque_model, struct kodama
     return KODAMA_OK;
 }
 
-/* -------------------------------------------------------------- conversation */
-
-static void get_past(const struct engine_context *context, struct past *past)
-{
-    *past = (struct past){0};
-    if (!context->data) return;
-    struct record record = record_reader(context->data, context->n_bytes);
-    record_get_tag(&record, "WHSP", CONTEXT_VERSION);
-    char *language = record_get_text(&record, sizeof past->language - 1);
-    char *text = record_get_text(&record, sizeof past->text - 1);
-    if (!record.failed && language && text && (!language[0] || whisper_lang_id(language) >= 0)) {
-        snprintf(past->language, sizeof past->language, "%s", language);
-        snprintf(past->text, sizeof past->text, "%s", text);
-    }
-    free(language);
-    free(text);
-}
-
-/** Add words, and keep the end of it all, from the beginning of a word on. */
-static void add_to_past(struct past *past, const struct engine_word *words, size_t n_words)
-{
-    for (size_t i = 0; i < n_words; i++) {
-        const char *word = words[i].text;
-        size_t n = strlen(word);
-        size_t n_text = strlen(past->text);
-        if (n > PROMPT_BYTES_MAX) { /* a sentence in a script without spaces: better none */
-            past->text[0] = 0;
-            continue;
-        }
-        if (n_text > 0 && n_text + 1 + n > PROMPT_BYTES_MAX) {
-            const char *cut = strchr(past->text + (n_text + n - PROMPT_BYTES_MAX), ' ');
-            const char *kept = cut ? cut + 1 : past->text + n_text;
-            n_text = strlen(kept);
-            memmove(past->text, kept, n_text + 1);
-        }
-        if (n_text > 0) past->text[n_text++] = ' ';
-        memcpy(past->text + n_text, word, n + 1);
-    }
-}
-
-static void put_past(struct engine_context *context, const struct past *past)
-{
-    struct record record = record_writer();
-    record_put_tag(&record, "WHSP", CONTEXT_VERSION);
-    record_put_text(&record, past->language);
-    record_put_text(&record, past->text);
-    if (record.failed) {
-        record_free(&record);
-        return;
-    }
-    free(context->data);
-    context->data = record.data;
-    context->n_bytes = record.n_bytes;
-}
+/* ------------------------------------------------------------------ decoding */
 
 /** Tokens of the prompt; returns how many. */
-static int tokenize(const struct model *model, const struct past *past, whisper_token *tokens,
-                    int n_max)
+static int tokenize(const struct model *model, const struct whisper_past *past,
+                    whisper_token *tokens, int n_max)
 {
-    char text[PROMPT_BYTES_MAX + 2];
+    char text[WHISPER_PAST_BYTES + 2];
     if (!past->text[0]) return 0;
     snprintf(text, sizeof text, " %s", past->text);
     const char *begin = text;
@@ -354,8 +292,6 @@ static int tokenize(const struct model *model, const struct past *past, whisper_
         if (!begin) return 0;
     }
 }
-
-/* ------------------------------------------------------------------ decoding */
 
 static bool is_cancelled(void *user)
 {
@@ -425,7 +361,7 @@ static int detect(const struct decoder *decoder, const struct request *request, 
 
 /** Choose the request's language: as set, or that of the conversation, or found out. */
 static int choose_language(const struct decoder *decoder, const struct engine_context *context,
-                           const struct past *past, bool guess, struct request *request)
+                           const struct whisper_past *past, bool guess, struct request *request)
 {
     const struct model *model = decoder->model;
     const char *wanted = context->language[0] ? context->language : model->language;
@@ -486,8 +422,8 @@ static int decode_warmer(const struct model *model, const struct request *reques
 }
 
 /** Decode what fits into a window; it begins at sample `first` of the utterance. */
-static int decode_piece(struct decoder *decoder, bool guess, const struct past *past, size_t first,
-                        struct request *request, struct engine_result *result)
+static int decode_piece(struct decoder *decoder, bool guess, const struct whisper_past *past,
+                        size_t first, struct request *request, struct engine_result *result)
 {
     const struct model *model = decoder->model;
     whisper_token prompt[PROMPT_TOKENS_MAX];
@@ -520,7 +456,7 @@ static size_t piece_length(const float *samples, size_t n_samples)
 }
 
 static int decode_words(struct decoder *decoder, const struct engine_context *context, bool guess,
-                        const struct request *whole, struct past *past,
+                        const struct request *whole, struct whisper_past *past,
                         struct engine_result *result)
 {
     struct request request = *whole;
@@ -535,7 +471,7 @@ static int decode_words(struct decoder *decoder, const struct engine_context *co
         size_t n_before = result->n_words;
         int status = decode_piece(decoder, guess, past, first, &request, result);
         if (status < 0) return status;
-        add_to_past(past, result->words + n_before, result->n_words - n_before);
+        whisper_past_add(past, result->words + n_before, result->n_words - n_before);
     }
     return KODAMA_OK;
 }
@@ -556,7 +492,7 @@ static int clean(const float *samples, size_t n_samples, float **cleaned)
 
 static int hear(struct decoder *decoder, const float *samples, size_t n_samples,
                 const struct engine_context *context, bool guess, const _Atomic bool *cancel,
-                struct past *past, struct engine_result *result)
+                struct whisper_past *past, struct engine_result *result)
 {
     *result = (struct engine_result){0};
     if (atomic_load_explicit(cancel, memory_order_relaxed)) return KODAMA_ERR_CANCELLED;
@@ -564,7 +500,7 @@ static int hear(struct decoder *decoder, const float *samples, size_t n_samples,
     int status = clean(samples, n_samples, &cleaned);
     if (status < 0) return status;
     begin_work(decoder->model->log);
-    get_past(context, past);
+    whisper_past_get(context, past);
     const struct request request = {
         .samples = cleaned ? cleaned : samples, .n_samples = n_samples, .cancel = cancel};
     status = decode_words(decoder, context, guess, &request, past, result);
@@ -580,9 +516,9 @@ static int whisper_engine_decode(void *opaque, const float *samples, size_t n_sa
                                  struct engine_context *context, const _Atomic bool *cancel,
                                  struct engine_result *result, struct kodama_error *error)
 {
-    struct past past;
+    struct whisper_past past;
     int status = hear(opaque, samples, n_samples, context, false, cancel, &past, result);
-    if (status == KODAMA_OK && n_samples >= SHORTEST) put_past(context, &past);
+    if (status == KODAMA_OK && n_samples >= SHORTEST) whisper_past_put(context, &past);
     if (status == KODAMA_ERR_ENGINE) {
         return error_set(error, status, "Whisper gave an utterance up: %s", reason());
     }
@@ -596,7 +532,7 @@ static int whisper_engine_guess(void *opaque, const float *samples, size_t n_sam
                                 const struct engine_context *context, const _Atomic bool *cancel,
                                 struct engine_result *result)
 {
-    struct past past;
+    struct whisper_past past;
     return hear(opaque, samples, n_samples, context, true, cancel, &past, result);
 }
 
