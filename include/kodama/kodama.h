@@ -14,6 +14,7 @@
 #include <kodama/loudness.h>
 #include <kodama/meter.h>
 #include <kodama/model.h>
+#include <kodama/model_store.h>
 #include <kodama/neural.h>
 #include <kodama/recognizer.h>
 #include <kodama/record.h>

@@ -19,10 +19,11 @@
 struct kodama_model;
 
 struct kodama_model_config {
-    size_t size;         /**< sizeof this struct, set by KODAMA_MODEL_CONFIG_INIT */
-    const char *engine;  /**< "pocketsphinx", "whisper"; NULL: the one that `path` is for, else the
-                            best one that is there */
-    const char *path;    /**< folder or file of the model; NULL: the engine's default */
+    size_t size;        /**< sizeof this struct, set by KODAMA_MODEL_CONFIG_INIT */
+    const char *engine; /**< "pocketsphinx", "whisper"; NULL: the one that `path` is for, else the
+                           best one that is there */
+    const char *path; /**< folder or file of the model, or its name in the user's model store; NULL:
+                         the engine's default */
     const char *grammar; /**< JSGF grammar file: recognise only what it allows; NULL: dictation */
     uint32_t n_decoders; /**< decoders and threads in the pool; 0: one per processor, at most 4 */
     const struct kodama_log *log; /**< may be NULL */

@@ -37,6 +37,12 @@ char *screen_time(double time_s, char text[16])
     return text;
 }
 
+void screen_bar(const struct screen *screen, struct text *status, double part)
+{
+    const char *done = screen->unicode ? "\u2501" : "=", *left = screen->unicode ? "\u2500" : "-";
+    for (int i = 0; i < BAR_CELLS; i++) text_add(status, i < part * BAR_CELLS ? done : left);
+}
+
 void screen_progress(const struct screen *screen, struct text *status, double position_s,
                      double length_s)
 {
@@ -46,8 +52,7 @@ void screen_progress(const struct screen *screen, struct text *status, double po
         return;
     }
     double part = position_s < length_s ? position_s / length_s : 1.0;
-    const char *done = screen->unicode ? "\u2501" : "=", *left = screen->unicode ? "\u2500" : "-";
-    for (int i = 0; i < BAR_CELLS; i++) text_add(status, i < part * BAR_CELLS ? done : left);
+    screen_bar(screen, status, part);
     text_printf(status, "  %s of %s  %.0f %%", screen_time(position_s, at),
                 screen_time(length_s, of), 100.0 * part);
 }

@@ -91,6 +91,9 @@ void screen_refresh(struct screen *screen);
  * suspension of the program by a signal. Waits at most 0.2 s for whoever paints. */
 void screen_restore(void *screen, bool for_good);
 
+/** A bar, for a status line. @param part 0..1 is done */
+void screen_bar(const struct screen *screen, struct text *status, double part);
+
 /** How much is done, for a status line: "━━━━━━────  0:42 of 1:00  70 %"; only the time when the
  * length is not known (below 0). */
 void screen_progress(const struct screen *screen, struct text *status, double position_s,

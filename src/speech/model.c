@@ -2,10 +2,12 @@
 #include "speech/model.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "speech/model_store.h"
 
 enum { DECODERS_DEFAULT_MAX = 4, DECODERS_MAX = 256 };
 
@@ -56,13 +58,20 @@ int kodama_model_open(struct kodama_model **model, const struct kodama_model_con
         return error_set(error, KODAMA_ERR_ARGUMENT,
                          "model: fill the configuration with KODAMA_MODEL_CONFIG_INIT");
     }
-    const char *engine = config->engine ? config->engine : engine_guess(config->path);
+    struct kodama_model_config own = *config;
+    char path[STORE_PATH_BYTES];
+    if (config->path) {
+        int found = store_resolve(config->path, path, error);
+        if (found < 0) return found;
+        if (strcmp(path, config->path) != 0) own.path = path;
+    }
+    const char *engine = config->engine ? config->engine : engine_guess(own.path);
     const struct engine_ops *ops = engine_find(engine);
     if (!ops) {
         return error_set(error, KODAMA_ERR_NOT_FOUND, "recognition engine %s: %s",
                          engine ? engine : "(any)", engine_missing(engine));
     }
-    return model_open_engine(model, ops, config, error);
+    return model_open_engine(model, ops, &own, error);
 }
 
 void kodama_model_close(struct kodama_model *model)
