@@ -4,6 +4,7 @@
 
 #include <kodama/api.h>
 #include <kodama/app.h>
+#include <kodama/client.h>
 #include <kodama/clip.h>
 #include <kodama/detector.h>
 #include <kodama/detector_pool.h>
