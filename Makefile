@@ -6,7 +6,7 @@ SPEECH := /usr/share/pocketsphinx/test/data/librivox
 INPUT  ?= $(sort $(wildcard $(SPEECH)/*.wav))
 ARGS   ?=
 
-.PHONY: help run build test bench soak lint format asan tsan valgrind windows coverage install \
+.PHONY: help run build test bench listen-examples soak lint format asan tsan valgrind windows coverage install \
 	uninstall clean
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo 'make run APP=NAME | MIC=1|NAME       the same for an application or a microphone'
 	@echo 'make test                            the same for the tests, run them all and count them'
 	@echo 'make bench | soak                    measure | run the long tests'
+	@echo 'make listen-examples [VOICE=FILE]    voices before and after, as sound and as pictures'
 	@echo 'make asan | tsan | valgrind          the tests under a checker'
 	@echo 'make lint | format | coverage        read the code'
 	@echo 'make install | uninstall [PREFIX=/usr/local] [DESTDIR=]'
@@ -51,6 +52,13 @@ bench:
 	$(call configure,$(BUILD)-bench,--buildtype=release -Dtests=false -Dbench=enabled)
 	$(call compile,$(BUILD)-bench)
 	@tools/run-bench $(BUILD)-bench
+
+# What the voice changer does, to listen to and to look at; VOICE=FILE for another speaker.
+listen-examples:
+	@tools/install-packages build run bench
+	$(call configure,$(BUILD)-bench,--buildtype=release -Dtests=false -Dbench=enabled)
+	$(call compile,$(BUILD)-bench)
+	@tools/listen-examples $(BUILD)-bench $(BUILD)-bench/listen $(VOICE)
 
 soak: build
 	@tools/run-tests $(BUILD) --setup soak --suite soak --verbose
