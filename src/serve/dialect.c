@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const struct dialect_ops *const dialects[] = {&dialect_native, NULL};
+static const struct dialect_ops *const dialects[] = {&dialect_native, &dialect_voice, NULL};
 
 const struct dialect_ops *dialect_find(const char *path)
 {

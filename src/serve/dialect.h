@@ -60,5 +60,7 @@ const struct dialect_ops *dialect_find(const char *path);
 const struct dialect_ops *dialect_named(const char *name);
 
 extern const struct dialect_ops dialect_native;
+/** The same messages around a voice: bytes in, bytes out. */
+extern const struct dialect_ops dialect_voice;
 
 #endif

@@ -168,6 +168,7 @@ static int load(struct session *s, struct record *record)
 }
 
 const struct session_work hearing = {
+    .deadline_ns = 200 * CLOCK_NS_PER_MS,
     .open = open_hearing,
     .deliver = deliver,
     .hear = hear,

@@ -23,9 +23,10 @@ enum {
 /** What a client asked for at a place of its audio. */
 enum inbox_control {
     INBOX_NONE,
-    INBOX_FINALIZE, /* end the utterance in progress */
-    INBOX_STOP,     /* no more audio comes */
-    INBOX_MARK,     /* a message ended here; for protocols that answer each */
+    INBOX_FINALIZE,  /* end the utterance in progress */
+    INBOX_STOP,      /* no more audio comes */
+    INBOX_CONFIGURE, /* take the settings asked for */
+    INBOX_MARK,      /* a message ended here; for protocols that answer each */
 };
 
 struct inbox {

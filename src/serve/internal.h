@@ -19,11 +19,17 @@ enum { SERVER_WORKERS_MAX = 64 };
 struct network;
 struct upload;
 
+/** Sessions of one kind of work, in the order of their deadlines. */
+struct queue {
+    struct session *first, *last;
+};
+enum { SCHEDULE_QUEUES = 2 };
+
 /** Workers, and who waits for them. */
 struct schedule {
     struct mutex mutex;
     struct condition changed; /* there is work */
-    struct session *first, *last;
+    struct queue queues[SCHEDULE_QUEUES];
     struct session *noticed; /* the network thread has to look at these */
     bool noticing;           /* it was woken and has not looked yet */
     bool closing;

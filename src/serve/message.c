@@ -97,8 +97,8 @@ char *message_event(const struct kodama_event *event, bool words)
     return end(message);
 }
 
-char *message_ready(const char *session, const char *token, uint64_t next_sample, uint32_t rate_hz,
-                    const char *engine, const char *model)
+static json_t *ready(const char *session, const char *token, uint64_t next_sample, uint32_t rate_hz,
+                     const char *engine, const char *model)
 {
     json_t *message = begin("ready");
     json_object_set_new(message, "session", string(session));
@@ -107,6 +107,20 @@ char *message_ready(const char *session, const char *token, uint64_t next_sample
     set_count(message, "rate", rate_hz);
     json_object_set_new(message, "engine", string(engine));
     json_object_set_new(message, "model", string(model));
+    return message;
+}
+
+char *message_ready(const char *session, const char *token, uint64_t next_sample, uint32_t rate_hz,
+                    const char *engine, const char *model)
+{
+    return end(ready(session, token, next_sample, rate_hz, engine, model));
+}
+
+char *message_ready_voice(const char *session, const char *token, uint32_t rate_hz,
+                          uint32_t latency, const char *engine, const char *model)
+{
+    json_t *message = ready(session, token, 0, rate_hz, engine, model);
+    set_count(message, "latency", latency);
     return end(message);
 }
 

@@ -105,6 +105,24 @@ static void add_model(struct page *page, const struct kodama_model_stats *model)
               audio_s > 0 ? cpu_s / audio_s : 0);
 }
 
+static void add_voices(struct page *page, struct metrics *m)
+{
+    double audio_s = (double)METRICS_GET(m->voice_audio_ns) / 1e9;
+    double worked_s = (double)METRICS_GET(m->voice_ns) / 1e9;
+    add_value(page, "voices", "gauge", "Voices being changed", METRICS_GET(m->voices));
+    add_value(page, "voice_audio_seconds_total", "counter", "Audio changed", audio_s);
+    add_value(page, "voice_work_seconds_total", "counter", "Time that this took", worked_s);
+    add_value(page, "voice_real_time_factor", "gauge", "Time for a second of changed audio",
+              audio_s > 0 ? worked_s / audio_s : 0);
+    add_value(page, "voice_faults_total", "counter", "Failures that silence was put in place of",
+              (double)METRICS_GET(m->voice_faults));
+    add_value(page, "conversions_total", "counter", "Files and chunks changed over HTTP",
+              (double)METRICS_GET(m->conversions));
+    add_histogram(page, "voice_latency_seconds",
+                  "From a voice's audio to its answer, without the chain's own latency",
+                  &m->voice_latency);
+}
+
 char *metrics_text(struct metrics *m, const struct kodama_model_stats *model, uint64_t uptime_ns,
                    uint32_t n_workers)
 {
@@ -143,6 +161,7 @@ char *metrics_text(struct metrics *m, const struct kodama_model_stats *model, ui
               (double)METRICS_GET(m->longest_slice_ns) / 1e9);
     add_histogram(&page, "final_latency_seconds", "From the end of an utterance to its final",
                   &m->final_latency);
+    add_voices(&page, m);
     add_refusals(&page, m);
     add_model(&page, model);
     return page.text;

@@ -31,13 +31,15 @@ enum metrics_refusal {
 
 /** All counters are relaxed: each is read alone. */
 struct metrics {
-    _Atomic uint32_t sessions, connections, paused, uploads;
+    _Atomic uint32_t sessions, connections, paused, uploads, voices;
     _Atomic uint64_t sessions_opened, resumes, parked, restored;
     _Atomic uint64_t refused[REFUSED_KINDS];
     _Atomic uint64_t audio_ns, finals, partials, partials_shed, failed, pauses;
     _Atomic uint64_t worker_ns, longest_slice_ns;
     _Atomic uint32_t lag_ms; /* the longest one of now; written by the network thread */
     struct metrics_histogram final_latency;
+    _Atomic uint64_t voice_audio_ns, voice_ns, voice_faults, conversions;
+    struct metrics_histogram voice_latency; /* from a voice's audio to its answer */
 };
 
 #define METRICS_ADD(counter, n) \

@@ -46,12 +46,33 @@ static bool withdraw(struct connection *connection)
     return true;
 }
 
+/* Whether only the sound of the voice is another, which can change while it runs. */
+static bool is_same_session(const struct settings *a, const struct settings *b)
+{
+    return a->format.sample == b->format.sample && a->format.rate_hz == b->format.rate_hz &&
+           a->format.channels == b->format.channels && a->voice.deep == b->voice.deep &&
+           a->voice.seed == b->voice.seed && a->voice.captions == b->voice.captions;
+}
+
+static void configure(struct connection *connection, const struct settings *settings)
+{
+    connection->settings = *settings;
+    if (session_configure(connection->session, &settings->voice.settings) < 0) {
+        connection_complain(connection, "overflow", "too many messages at a time");
+    }
+}
+
 static void on_start(struct connection *connection, const json_t *message)
 {
     struct settings settings = connection->settings;
     struct kodama_error error = {0};
     if (settings_set_all(&settings, message, &error) < 0) {
         connection_complain(connection, "bad_setting", error.message);
+        return;
+    }
+    bool changes = connection->session && connection->dialect->work->configure;
+    if (changes && is_same_session(&settings, &connection->settings)) {
+        configure(connection, &settings);
         return;
     }
     if (!withdraw(connection)) return;
@@ -67,6 +88,10 @@ static void on_resume(struct connection *connection, const json_t *message)
     if (!id || !token || last_seq < 0) {
         connection_complain(connection, "bad_message",
                             "a resume needs session, token and last_seq");
+        return;
+    }
+    if (!connection->dialect->resumes) {
+        connection_refuse(connection, "gone", "a voice cannot be taken up again", 1008);
         return;
     }
     if (!withdraw(connection)) return;
@@ -131,7 +156,16 @@ static void on_event(struct session *session, const struct kodama_event *event)
                  event->kind == KODAMA_EVENT_PARTIAL ? OUTBOX_PARTIAL : OUTBOX_KEPT);
 }
 
+/* A voice without a model is the built-in shifter's, and says so. */
+static char *ready_voice(const struct session *session, uint64_t next_sample)
+{
+    (void)next_sample;
+    return message_ready_voice(session->id, session->token, session->settings.format.rate_hz,
+                               session->latency, "shifter", "default");
+}
+
 static const char *const paths[] = {"/ws", "/", NULL};
+static const char *const voice_paths[] = {"/ws/voice", NULL};
 
 const struct dialect_ops dialect_native = {
     .name = "native",
@@ -143,6 +177,22 @@ const struct dialect_ops dialect_native = {
     .text = on_text,
     .audio = on_audio,
     .ready = ready,
+    .error = message_error,
+    .ack = message_ack,
+    .closed = message_closed,
+    .event = on_event,
+};
+
+/* It does not resume: what it had to say was sound, and its time is over. */
+const struct dialect_ops dialect_voice = {
+    .name = "voice",
+    .paths = voice_paths,
+    .work = &voicing,
+    .text_bytes_max = MESSAGE_BYTES_MAX,
+    .opened = opened,
+    .text = on_text,
+    .audio = on_audio,
+    .ready = ready_voice,
     .error = message_error,
     .ack = message_ack,
     .closed = message_closed,

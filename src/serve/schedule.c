@@ -1,7 +1,10 @@
 /*
- * The schedule: sessions that have something to do wait in one queue for a worker; one slice, then
- * they go to its end. A session is with at most one worker; what comes in while it runs lets it run
- * once more.
+ * The schedule: sessions that have something to do wait for a worker; of them the one goes first
+ * whose deadline is first. One slice, then they wait again. A session is with at most one worker;
+ * what comes in while it runs lets it run once more.
+ *
+ * Deadlines are the beginning of the wait and as much as a kind of work allows, so the queue of
+ * each kind is in order by itself, and only the first ones have to be compared.
  */
 #include <stdlib.h>
 
@@ -10,19 +13,21 @@
 #include "serve/internal.h"
 
 /* Lock held. @return whether it was put into the queue */
-static bool queue(struct schedule *schedule, struct session *session)
+static bool enqueue(struct schedule *schedule, struct session *session)
 {
     if (session->turn == TURN_RUNNING) session->turn = TURN_AGAIN;
     if (session->turn != TURN_NONE || schedule->workers_ended) return false;
+    struct queue *queue = &schedule->queues[session->dialect->work == &voicing];
     session->turn = TURN_QUEUED;
     session->next_turn = NULL;
+    session->queued_ns = clock_now_ns();
     session_ref(session);
-    if (schedule->last) {
-        schedule->last->next_turn = session;
+    if (queue->last) {
+        queue->last->next_turn = session;
     } else {
-        schedule->first = session;
+        queue->first = session;
     }
-    schedule->last = session;
+    queue->last = session;
     return true;
 }
 
@@ -30,7 +35,7 @@ void schedule_session(struct session *session)
 {
     struct schedule *schedule = &session->server->schedule;
     mutex_lock(&schedule->mutex);
-    if (queue(schedule, session)) condition_signal(&schedule->changed);
+    if (enqueue(schedule, session)) condition_signal(&schedule->changed);
     mutex_unlock(&schedule->mutex);
 }
 
@@ -41,7 +46,7 @@ void schedule_heard(struct kodama_server *server, struct session *first)
     mutex_lock(&schedule->mutex);
     for (struct session *s = first; s; s = s->next_heard) {
         s->has_heard = false;
-        if (queue(schedule, s) && n++ < schedule->n_workers) condition_signal(&schedule->changed);
+        if (enqueue(schedule, s) && n++ < schedule->n_workers) condition_signal(&schedule->changed);
     }
     mutex_unlock(&schedule->mutex);
     struct session *next;
@@ -63,10 +68,20 @@ void schedule_release(struct session *session, bool more)
 
 static struct session *take(struct schedule *schedule)
 {
-    struct session *session = schedule->first;
-    if (!session) return NULL;
-    schedule->first = session->next_turn;
-    if (!schedule->first) schedule->last = NULL;
+    struct queue *first = NULL;
+    uint64_t first_ns = CLOCK_NEVER;
+    for (size_t i = 0; i < SCHEDULE_QUEUES; i++) {
+        const struct session *session = schedule->queues[i].first;
+        uint64_t due_ns =
+            session ? session->queued_ns + session->dialect->work->deadline_ns : CLOCK_NEVER;
+        if (due_ns >= first_ns) continue;
+        first = &schedule->queues[i];
+        first_ns = due_ns;
+    }
+    if (!first) return NULL;
+    struct session *session = first->first;
+    first->first = session->next_turn;
+    if (!first->first) first->last = NULL;
     session->turn = TURN_RUNNING;
     return session;
 }

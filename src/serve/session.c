@@ -97,6 +97,14 @@ int session_control(struct session *s, enum inbox_control what, const char *reas
     return status;
 }
 
+int session_configure(struct session *s, const struct kodama_voice_settings *settings)
+{
+    mutex_lock(&s->mutex);
+    s->asked = *settings;
+    mutex_unlock(&s->mutex);
+    return session_control(s, INBOX_CONFIGURE, NULL);
+}
+
 bool session_has_room(struct session *s)
 {
     mutex_lock(&s->mutex);
@@ -197,6 +205,9 @@ static void control(struct session *s, const struct inbox_piece *piece)
 {
     switch (piece->control) {
     case INBOX_FINALIZE: s->dialect->work->finalize(s); break;
+    case INBOX_CONFIGURE:
+        if (s->dialect->work->configure) s->dialect->work->configure(s);
+        break;
     case INBOX_STOP: s->dialect->work->finish(s); break;
     case INBOX_MARK:
         if (s->dialect->marked) s->dialect->marked(s);

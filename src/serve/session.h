@@ -34,6 +34,8 @@ enum session_next { SESSION_RESTS, SESSION_GOES_ON, SESSION_IS_SAVED };
 
 /** What a session does with its audio: one file each. All but `close` on its worker. */
 struct session_work {
+    /** How late it may be: of those that wait the one goes first whose time is over first. */
+    uint64_t deadline_ns;
     /** Begin, and say so. False: it cannot; why was told. */
     bool (*open)(struct session *session);
     /** Hand on what has come of the audio. False: the conversation has ended. */
@@ -41,6 +43,8 @@ struct session_work {
     /** Hear a piece. @return how many of its frames were; fewer: it has enough to do now, and will
      * call schedule_session() */
     size_t (*hear)(struct session *session, const struct inbox_piece *piece);
+    /** Optional: take session->asked, which came at this place. */
+    void (*configure)(struct session *session);
     void (*finalize)(struct session *session);
     void (*finish)(struct session *session);
     /** Whether saving has nothing to wait for. */
@@ -55,6 +59,8 @@ struct session_work {
 
 /** Recognition. */
 extern const struct session_work hearing;
+/** Voice conversion. */
+extern const struct session_work voicing;
 
 struct session {
     _Atomic uint32_t references;
@@ -68,13 +74,15 @@ struct session {
     /* The schedule's lock. */
     enum session_turn turn;
     struct session *next_turn;
-    bool noticed; /* in the list that the network thread will look through */
+    uint64_t queued_ns; /* when it began to wait; its worker reads it, too */
+    bool noticed;       /* in the list that the network thread will look through */
     struct session *next_noticed;
 
     /* Worker only. */
     void *state;         /* the work's; NULL: not begun, or ended */
     void *dialect_state; /* owned */
     bool opened;         /* work was begun, or refused */
+    uint32_t latency;    /* of a voice, frames */
     uint64_t heard;      /* frames */
     uint64_t acked_s;    /* whole seconds heard when it was told last */
     uint64_t saved_at;   /* frames received when it was saved last */
@@ -89,15 +97,16 @@ struct session {
     const char *reason; /* of the end; static words */
     struct outbox outbox;
     uint32_t n_finals;
-    bool finishing;     /* no more audio is taken */
-    bool ended;         /* `closed` is in the outbox */
-    bool dropped;       /* nobody wants it any more */
-    uint32_t n_moves;   /* how often its client came and went */
-    bool to_be_parked;  /* save it, for its client is away */
-    bool to_be_renewed; /* save it, before the store forgets it */
-    bool parked;        /* it was saved, and its client is still away */
-    uint32_t keep_ms;   /* so long it waits in the store */
-    uint64_t safe;      /* frames that a durable store has */
+    struct kodama_voice_settings asked; /* of a voice, by the newest INBOX_CONFIGURE */
+    bool finishing;                     /* no more audio is taken */
+    bool ended;                         /* `closed` is in the outbox */
+    bool dropped;                       /* nobody wants it any more */
+    uint32_t n_moves;                   /* how often its client came and went */
+    bool to_be_parked;                  /* save it, for its client is away */
+    bool to_be_renewed;                 /* save it, before the store forgets it */
+    bool parked;                        /* it was saved, and its client is still away */
+    uint32_t keep_ms;                   /* so long it waits in the store */
+    uint64_t safe;                      /* frames that a durable store has */
 
     /* Network thread only. */
     struct connection *connection; /* NULL: its client is away */
@@ -122,6 +131,9 @@ int session_receive(struct session *session, const void *bytes, size_t n_bytes);
 /** Ask for something at this point of the audio; `reason` is kept for INBOX_STOP. Results as
  * session_receive(). */
 int session_control(struct session *session, enum inbox_control what, const char *reason);
+
+/** Ask for other settings of its voice at this point of the audio. Results as session_receive(). */
+int session_configure(struct session *session, const struct kodama_voice_settings *settings);
 
 /** Whether a socket that is not read may be read again; then it is no longer full. */
 bool session_has_room(struct session *session);

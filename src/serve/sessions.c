@@ -71,6 +71,11 @@ bool sessions_make_room(struct network *network)
 static bool is_served(struct connection *connection, const struct settings *settings)
 {
     struct kodama_model *model = connection->server->model;
+    if (connection->dialect->work == &voicing) {
+        if (!settings->model[0] || strcmp(settings->model, "default") == 0) return true;
+        connection_refuse(connection, "not_found", "that voice model is not here", 1008);
+        return false;
+    }
     if (settings->engine[0] && strcmp(settings->engine, kodama_model_engine(model)) != 0) {
         connection_refuse(connection, "not_found", "that engine is not served here", 1008);
         return false;
@@ -178,7 +183,7 @@ void sessions_tick(struct network *network, uint64_t now_ns)
         uint32_t lag = atomic_load_explicit(&s->lag_ms, memory_order_relaxed);
         if (lag > lag_ms) lag_ms = lag;
         if (!s->connection) {
-            if (now_ns - s->away_ns > config->resume_ms * CLOCK_NS_PER_MS) {
+            if (!s->dialect->resumes || now_ns - s->away_ns > config->resume_ms * CLOCK_NS_PER_MS) {
                 sessions_drop(network, s);
             } else if (now_ns - s->away_ns >= config->park_ms * CLOCK_NS_PER_MS &&
                        now_ns - s->store_ns >= config->park_ms * CLOCK_NS_PER_MS) {

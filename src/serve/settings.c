@@ -1,16 +1,14 @@
 /* What a client asks of its session: the keys of the query and of the first message. */
 #include "serve/settings.h"
 
-#include <errno.h>
-#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <kodama/segmenter.h>
 
 #include "base/error.h"
+#include "serve/values.h"
 
 static const float threshold_min = 0.01f, threshold_max = 0.99f;
 
@@ -23,31 +21,8 @@ struct settings settings_default(void)
         .prefix_padding_ms = rules.prefix_padding_ms,
         .silence_duration_ms = rules.silence_duration_ms,
         .partials = true,
+        .voice = voice_options_default(),
     };
-}
-
-static int set_number(uint32_t *number, const char *key, const char *value, uint32_t least,
-                      uint32_t most, struct kodama_error *error)
-{
-    char *end = NULL;
-    errno = 0;
-    unsigned long read = strtoul(value, &end, 10);
-    if (value[0] < '0' || value[0] > '9' || *end || errno || read < least || read > most) {
-        return error_set(error, KODAMA_ERR_ARGUMENT, "%s must be a number from %u to %u", key,
-                         least, most);
-    }
-    *number = (uint32_t)read;
-    return KODAMA_OK;
-}
-
-static int set_switch(bool *on, const char *key, const char *value, struct kodama_error *error)
-{
-    bool is_on = strcmp(value, "1") == 0 || strcmp(value, "true") == 0;
-    if (!is_on && strcmp(value, "0") != 0 && strcmp(value, "false") != 0) {
-        return error_set(error, KODAMA_ERR_ARGUMENT, "%s must be 1 or 0", key);
-    }
-    *on = is_on;
-    return KODAMA_OK;
 }
 
 static int set_name(char *name, const char *key, const char *value, struct kodama_error *error)
@@ -57,18 +32,6 @@ static int set_name(char *name, const char *key, const char *value, struct kodam
                          SETTINGS_NAME_BYTES);
     }
     snprintf(name, SETTINGS_NAME_BYTES, "%s", value);
-    return KODAMA_OK;
-}
-
-static int set_threshold(float *threshold, const char *value, struct kodama_error *error)
-{
-    char *end = NULL;
-    double read = strtod(value, &end);
-    if (end == value || *end || !isfinite(read) || read < (double)threshold_min ||
-        read > (double)threshold_max) {
-        return error_set(error, KODAMA_ERR_ARGUMENT, "threshold must be from 0.01 to 0.99");
-    }
-    *threshold = (float)read;
     return KODAMA_OK;
 }
 
@@ -101,33 +64,35 @@ bool settings_knows(const char *key)
     for (size_t i = 0; keys[i]; i++) {
         if (strcmp(keys[i], key) == 0) return true;
     }
-    return false;
+    return voice_options_knows(key);
 }
 
 int settings_set(struct settings *s, const char *key, const char *value, struct kodama_error *error)
 {
     if (strcmp(key, "rate") == 0) {
-        return set_number(&s->format.rate_hz, key, value, KODAMA_RATE_MIN_HZ, SETTINGS_RATE_MAX_HZ,
-                          error);
+        return value_number(&s->format.rate_hz, key, value, KODAMA_RATE_MIN_HZ,
+                            SETTINGS_RATE_MAX_HZ, error);
     }
     if (strcmp(key, "channels") == 0) {
-        return set_number(&s->format.channels, key, value, 1, KODAMA_CHANNELS_MAX, error);
+        return value_number(&s->format.channels, key, value, 1, KODAMA_CHANNELS_MAX, error);
     }
     if (strcmp(key, "encoding") == 0) return set_encoding(s, value, error);
     if (strcmp(key, "language") == 0) return set_name(s->language, key, value, error);
     if (strcmp(key, "engine") == 0) return set_name(s->engine, key, value, error);
     if (strcmp(key, "model") == 0) return set_name(s->model, key, value, error);
-    if (strcmp(key, "partials") == 0) return set_switch(&s->partials, key, value, error);
-    if (strcmp(key, "words") == 0) return set_switch(&s->words, key, value, error);
-    if (strcmp(key, "threshold") == 0) return set_threshold(&s->threshold, value, error);
+    if (strcmp(key, "partials") == 0) return value_switch(&s->partials, key, value, error);
+    if (strcmp(key, "words") == 0) return value_switch(&s->words, key, value, error);
+    if (strcmp(key, "threshold") == 0) {
+        return value_real(&s->threshold, key, value, threshold_min, threshold_max, error);
+    }
     if (strcmp(key, "prefix_padding_ms") == 0) {
-        return set_number(&s->prefix_padding_ms, key, value, 0, PREFIX_PADDING_MAX_MS, error);
+        return value_number(&s->prefix_padding_ms, key, value, 0, PREFIX_PADDING_MAX_MS, error);
     }
     if (strcmp(key, "silence_duration_ms") == 0) {
-        return set_number(&s->silence_duration_ms, key, value, SILENCE_DURATION_MIN_MS,
-                          SILENCE_DURATION_MAX_MS, error);
+        return value_number(&s->silence_duration_ms, key, value, SILENCE_DURATION_MIN_MS,
+                            SILENCE_DURATION_MAX_MS, error);
     }
-    return error_set(error, KODAMA_ERR_ARGUMENT, "there is no setting of that name");
+    return voice_options_set(&s->voice, key, value, error);
 }
 
 bool settings_are_allowed(const struct settings *s)

@@ -9,6 +9,8 @@
 #include <kodama/format.h>
 #include <kodama/status.h>
 
+#include "serve/voice_options.h"
+
 enum { SETTINGS_NAME_BYTES = 64, SETTINGS_RATE_MAX_HZ = 48000 };
 
 struct settings {
@@ -21,6 +23,7 @@ struct settings {
     char engine[SETTINGS_NAME_BYTES]; /* "": whatever the server has */
     char model[SETTINGS_NAME_BYTES];
     char language[SETTINGS_NAME_BYTES];
+    struct voice_options voice; /* of a session that changes voices */
 };
 
 /** What holds when the client says nothing. */
