@@ -35,20 +35,23 @@ static int check_facts(const struct chain *c, struct kodama_error *error)
                      c->ops->name, f->hop_in, f->rate_in_hz, f->hop_out, f->rate_out_hz);
 }
 
-static int open_parts(struct chain *c, const struct kodama_voice_config *config)
+static int open_parts(struct chain *c, const struct kodama_voice_config *config,
+                      struct kodama_error *error)
 {
     const struct converter_facts *f = &c->facts;
+    int status = noise_bed_open(&c->bed, f->rate_out_hz, config->seed, config->noise_path, error);
+    if (status < 0) return status;
     if (gate_init(&c->gate, f->rate_out_hz, f->hop_out) < 0) return KODAMA_ERR_MEMORY;
     radio_init(&c->radio, f->rate_out_hz);
-    /* BEDS: open fluctuation, bed and limiter here. */
-    uint32_t limiter_delay = 0;
-    c->delay = f->delay + c->gate.fade + limiter_delay;
+    status = fluctuation_open(&c->fluctuation, f->rate_out_hz, f->hop_out, config->seed);
+    if (status >= 0) status = limiter_open(&c->limiter, f->rate_out_hz);
+    if (status < 0) return status;
+    c->delay = f->delay + c->gate.fade + limiter_delay(c->limiter);
     c->dry_room = power_of_two((uint64_t)c->delay + 4ull * f->hop_out + f->rate_out_hz / 10);
     c->dry = memory_array(c->dry_room, sizeof *c->dry);
     if (!c->dry) return KODAMA_ERR_MEMORY;
     float hops = GLIDE_S * (float)f->rate_out_hz / (float)f->hop_out;
     c->glide_hops = hops < 1.0f ? 1 : (uint32_t)hops;
-    (void)config;
     return KODAMA_OK;
 }
 
@@ -59,6 +62,11 @@ static void jump_to_settings(struct chain *c)
     glide_jump(&c->pitch, s->pitch);
     glide_jump(&c->formant, s->formant);
     glide_jump(&c->gain, s->gain);
+    glide_jump(&c->drift_pitch, s->fluctuation ? s->drift_pitch : 0.0f);
+    glide_jump(&c->drift_volume, s->fluctuation ? s->drift_volume : 0.0f);
+    glide_jump(&c->drift_eq, s->fluctuation ? s->drift_eq : 0.0f);
+    noise_bed_choose(c->bed, s->noise);
+    c->noise_level = s->noise_level;
     glide_jump(&c->voice_level, s->mute || s->bypass ? 0.0f : 1.0f);
     glide_jump(&c->dry_level, s->bypass && !s->mute ? 1.0f : 0.0f);
     c->effect = s->effect;
@@ -79,7 +87,7 @@ int chain_open(struct chain *chain, const struct kodama_voice_config *config,
     settings_handover_init(&c->settings, &settings);
     status = check_facts(c, error);
     if (status >= 0) {
-        status = open_parts(c, config);
+        status = open_parts(c, config, error);
         if (status == KODAMA_ERR_MEMORY) error_set(error, status, "no memory for a voice");
     }
     if (status < 0) {
@@ -92,8 +100,10 @@ int chain_open(struct chain *chain, const struct kodama_voice_config *config,
 
 void chain_close(struct chain *chain)
 {
-    /* BEDS: close fluctuation, bed and limiter here. */
     chain->ops->close(chain->converter);
+    fluctuation_close(chain->fluctuation);
+    noise_bed_close(chain->bed);
+    limiter_close(chain->limiter);
     gate_free(&chain->gate);
     free(chain->dry);
     settings_handover_destroy(&chain->settings);
@@ -104,8 +114,12 @@ void chain_reset(struct chain *chain, bool drift)
     chain->ops->reset(chain->converter);
     gate_reset(&chain->gate);
     radio_reset(&chain->radio);
-    /* BEDS: reset limiter and the filters of the fluctuation; if (drift) drift and bed, too. */
-    (void)drift;
+    limiter_reset(chain->limiter);
+    fluctuation_clear(chain->fluctuation);
+    if (drift) {
+        fluctuation_reset(chain->fluctuation);
+        noise_bed_reset(chain->bed);
+    }
     memset(chain->dry, 0, chain->dry_room * sizeof *chain->dry);
     chain->n_dry = 0;
     chain->n_hops = 0;
@@ -126,6 +140,11 @@ static void take_settings(struct chain *c)
         glide_to(&c->pitch, s->pitch, c->glide_hops);
         glide_to(&c->formant, s->formant, c->glide_hops);
         glide_to(&c->gain, s->gain, c->glide_hops);
+        glide_to(&c->drift_pitch, s->fluctuation ? s->drift_pitch : 0.0f, c->glide_hops);
+        glide_to(&c->drift_volume, s->fluctuation ? s->drift_volume : 0.0f, c->glide_hops);
+        glide_to(&c->drift_eq, s->fluctuation ? s->drift_eq : 0.0f, c->glide_hops);
+        noise_bed_choose(c->bed, s->noise);
+        c->noise_level = s->noise_level;
         glide_to(&c->voice_level, s->mute || s->bypass ? 0.0f : 1.0f, c->glide_hops);
         glide_to(&c->dry_level, s->bypass && !s->mute ? 1.0f : 0.0f, c->glide_hops);
         c->effect = s->effect;
@@ -142,9 +161,13 @@ static bool is_sane(const float *samples, uint32_t n)
 /* The hop out of the converter; false: it failed, and the hop is silent. */
 static bool convert(struct chain *c, const float *in, float *out)
 {
-    /* BEDS: step the fluctuation here, and let control.pitch have 12 * log2(pitch_ratio) more. */
-    struct converter_control control = {
-        .pitch = glide_step(&c->pitch), .formant = glide_step(&c->formant), .effect = c->effect};
+    float drift_pitch = glide_step(&c->drift_pitch), drift_volume = glide_step(&c->drift_volume);
+    fluctuation_step(c->fluctuation, drift_pitch, drift_volume, glide_step(&c->drift_eq),
+                     &c->drifted);
+    float drift = c->drifted.pitch_ratio != 1.0f ? 12.0f * log2f(c->drifted.pitch_ratio) : 0.0f;
+    struct converter_control control = {.pitch = glide_step(&c->pitch) + drift,
+                                        .formant = glide_step(&c->formant),
+                                        .effect = c->effect};
     int status = c->ops->convert(c->converter, in, out, &control);
     if (c->ops->heard) {
         struct converter_heard heard;
@@ -189,10 +212,12 @@ void chain_run(struct chain *chain, const float *in, float *out)
     take_settings(c);
     bool failed = !convert(c, in, out);
     radio_run(&c->radio, c->effect == KODAMA_EFFECT_RADIO, out, c->facts.hop_out);
-    /* BEDS: apply the fluctuation's volume and bands here. */
+    fluctuation_apply(c->fluctuation, &c->drifted, out, c->facts.hop_out);
     gate_run(&c->gate, out, failed);
     set_levels(c, out);
-    /* BEDS: add the bed here, then limit; count limited samples in c->limited. */
+    noise_bed_add(c->bed, out, c->facts.hop_out, c->noise_level);
+    size_t limited = limiter_process(c->limiter, out, c->facts.hop_out);
+    if (limited > 0) atomic_fetch_add_explicit(&c->limited, limited, memory_order_relaxed);
     c->n_hops++;
 }
 
@@ -202,13 +227,23 @@ void chain_save(const struct chain *chain, struct record *record)
     struct kodama_voice_settings settings;
     settings_handover_get(&c->settings, &settings);
     voice_settings_save(&settings, record);
-    /* BEDS: save drift and the place in the bed here. */
+    fluctuation_save(c->fluctuation, record);
+    noise_bed_save(c->bed, record);
 }
 
 void chain_load(struct chain *chain, struct record *record)
 {
     struct kodama_voice_settings settings;
     voice_settings_load(&settings, chain->has_file, record);
-    /* BEDS: load drift and the place in the bed here. */
-    if (!record->failed) settings_handover_set(&chain->settings, &settings);
+    struct record drift = record_writer();
+    fluctuation_save(chain->fluctuation, &drift);
+    fluctuation_load(chain->fluctuation, record);
+    noise_bed_load(chain->bed, record);
+    if (!record->failed) {
+        settings_handover_set(&chain->settings, &settings);
+    } else {
+        struct record back = record_reader(drift.data, drift.n_bytes);
+        fluctuation_load(chain->fluctuation, &back);
+    }
+    record_free(&drift);
 }

@@ -14,7 +14,10 @@
 
 #include "base/record.h"
 #include "voice/converter.h"
+#include "voice/fluctuation.h"
 #include "voice/gate.h"
+#include "voice/limiter.h"
+#include "voice/noise_bed.h"
 #include "voice/radio.h"
 #include "voice/voice_settings.h"
 
@@ -31,7 +34,13 @@ struct chain {
     /* The running thread's. */
     struct gate gate;
     struct radio radio;
+    struct fluctuation *fluctuation;   /* owned */
+    struct fluctuation_values drifted; /* at the end of this hop */
+    struct noise_bed *bed;             /* owned */
+    struct limiter *limiter;           /* owned */
     struct glide pitch, formant;
+    struct glide drift_pitch, drift_volume, drift_eq; /* spreads, 0 without fluctuation */
+    float noise_level;
     struct glide voice_level, dry_level, gain; /* factors; gain in dB */
     float last_voice, last_dry;                /* factors at the end of the hop before */
     enum kodama_voice_effect effect;

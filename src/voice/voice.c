@@ -386,6 +386,6 @@ int kodama_voice_load(struct kodama_voice *voice, const void *data, size_t n_byt
     record_get_tag(&record, "VOIC", 1);
     chain_load(&voice->chain, &record);
     if (record.failed || record.offset != n_bytes) return KODAMA_ERR_CORRUPT;
-    kodama_voice_reset(voice);
+    renew(voice, false);
     return KODAMA_OK;
 }

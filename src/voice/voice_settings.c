@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "voice/noise_bed.h"
 
 #define HANDOVER_FRESH 4u
 
@@ -21,7 +22,6 @@ static const struct preset {
 };
 enum { N_PRESETS = sizeof presets / sizeof presets[0] };
 
-static const char *const noises[] = {"cafe", "street", "room", "rain", "white", "pink", NULL};
 static const char noise_file[] = "file";
 
 int kodama_voice_preset(const char *name, struct kodama_voice_settings *settings)
@@ -43,7 +43,7 @@ const char *kodama_voice_preset_name(size_t index)
 
 const char *kodama_voice_noise_name(size_t index)
 {
-    return index < sizeof noises / sizeof noises[0] ? noises[index] : NULL;
+    return noise_bed_name(index);
 }
 
 /* ---- what is allowed ---- */
@@ -54,8 +54,8 @@ static int check_noise(struct kodama_voice_settings *settings, bool file,
     const char *wanted = settings->noise;
     settings->noise = NULL;
     if (!wanted || strcmp(wanted, "none") == 0) return KODAMA_OK;
-    for (size_t i = 0; noises[i]; i++)
-        if (strcmp(wanted, noises[i]) == 0) settings->noise = noises[i];
+    for (size_t i = 0; noise_bed_name(i); i++)
+        if (strcmp(wanted, noise_bed_name(i)) == 0) settings->noise = noise_bed_name(i);
     if (strcmp(wanted, noise_file) == 0) {
         if (!file)
             return error_set(error, KODAMA_ERR_ARGUMENT,

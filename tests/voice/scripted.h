@@ -28,6 +28,8 @@ struct scripted {
 };
 
 static struct scripted scripted_setup;
+/** What the chain asked of the last hop. */
+static struct converter_control scripted_control;
 
 static inline void scripted_reset(void *converter)
 {
@@ -63,7 +65,7 @@ static inline void scripted_close(void *converter)
 static inline int scripted_convert(void *converter, const float *in, float *out,
                                    const struct converter_control *control)
 {
-    (void)control;
+    scripted_control = *control;
     struct scripted *s = converter;
     const uint32_t n = s->facts.hop_out, length = s->facts.delay + 1;
     for (uint32_t i = 0; i < n; i++) {
