@@ -86,6 +86,10 @@ static void convert_all(const char *folder, const float *samples, size_t n_frame
         settings.noise_level = 0.2F;
         snprintf(file, sizeof file, "noise-%s", settings.noise);
         convert(folder, file, samples, n_frames, &settings);
+        settings.mute = true; /* the bed alone, and louder */
+        settings.noise_level = 0.8F;
+        snprintf(file, sizeof file, "noise-%s-alone", settings.noise);
+        convert(folder, file, samples, n_frames, &settings);
     }
 }
 

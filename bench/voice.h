@@ -51,6 +51,10 @@ struct voice_sessions {
 };
 void voice_run_sessions(struct voice_sessions *sessions);
 
+/** Print how well Kodama's tracker follows synthetic speakers, and recordings at VOICE_RATE. */
+void voice_judge_pitch(const char *const *names, const float *const *samples,
+                       const size_t *n_frames, int n_recordings, double seconds);
+
 #ifdef __cplusplus
 }
 #endif
