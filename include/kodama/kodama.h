@@ -30,6 +30,7 @@
 #include <kodama/status.h>
 #include <kodama/stream.h>
 #include <kodama/voice.h>
+#include <kodama/voice_model.h>
 #include <kodama/waitable.h>
 
 #endif

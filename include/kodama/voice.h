@@ -154,6 +154,23 @@ KODAMA_API uint32_t kodama_voice_latency(const struct kodama_voice *voice);
 KODAMA_API int kodama_voice_set(struct kodama_voice *voice,
                                 const struct kodama_voice_settings *settings);
 
+/**
+ * Speak as another model from now on, in a crossfade of 50 ms; also while another thread is in
+ * kodama_voice_process(). It is measured and warmed up within this call, beside the one that
+ * speaks. On failure, also of its first chunk, the old one goes on.
+ *
+ * @param voice       opened with a model; the delay stays as it is
+ * @param model       kept by the voice as long as it is used
+ * @param[out] error  may be NULL
+ * @return KODAMA_OK, KODAMA_ERR_UNSUPPORTED (the voice was opened without a model: open it anew),
+ *         KODAMA_ERR_LIMIT (too slow here, or needs more delay than this voice has),
+ *         KODAMA_ERR_MEMORY, KODAMA_ERR_ENGINE
+ *
+ * Thread: any. Real-time safe: no.
+ */
+KODAMA_API int kodama_voice_use(struct kodama_voice *voice, struct kodama_voice_model *model,
+                                struct kodama_error *error);
+
 /** The settings that were set last. Thread: any. Real-time safe: no. */
 KODAMA_API void kodama_voice_get(const struct kodama_voice *voice,
                                  struct kodama_voice_settings *settings);

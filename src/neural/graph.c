@@ -176,6 +176,14 @@ static int set_options(const struct graph *g, OrtSessionOptions *options,
     return graph_use_provider(g, options, error);
 }
 
+/* The library has a code for it, but does not use it for names that it has never heard of. */
+static bool lacks_operator(const OrtApi *api, const OrtStatus *status)
+{
+    const char *text = api->GetErrorMessage(status);
+    return api->GetErrorCode(status) == ORT_NOT_IMPLEMENTED ||
+           strstr(text, "is not a registered function/op") || strstr(text, "No Op registered for");
+}
+
 static int create_session(struct graph *g, struct kodama_error *error)
 {
     const OrtApi *api = g->api;
@@ -187,10 +195,17 @@ static int create_session(struct graph *g, struct kodama_error *error)
         OrtStatus *status =
             api->CreateSession(runtime_env(g->runtime), g->path, options, &g->session);
         runtime_unhush(g->runtime, token, !status);
+        bool lacks = status && lacks_operator(api, status);
         code = graph_check(api, status, error,
-                           "the model %s cannot be loaded: it is damaged, cut "
-                           "off, no ONNX model, or too new; get it again",
+                           lacks ? "the model %s needs an operator that this ONNX Runtime has "
+                                   "not: use a newer one, or export the model for an older opset"
+                                 : "the model %s cannot be loaded: it is damaged, cut off, no "
+                                   "ONNX model, or too new; get it again",
                            g->path);
+        if (lacks) {
+            code = KODAMA_ERR_UNSUPPORTED;
+            if (error) error->status = code;
+        }
     }
     if (options) api->ReleaseSessionOptions(options);
     return code;

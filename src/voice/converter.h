@@ -58,6 +58,9 @@ struct converter_ops {
     void (*reset)(void *converter);
     /** Optional: pitch of what was heard last. */
     void (*heard)(const void *converter, struct converter_heard *heard);
+    /** Optional: go on with another model, in a crossfade, the delay as it is. On failure the one
+     * that was goes on. Thread: any. */
+    int (*use)(void *converter, struct kodama_voice_model *model, struct kodama_error *error);
 };
 
 /** Beginning of every model; immutable after it was loaded, shared by voices. */

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <kodama/voice_model.h>
+
 #include "base/error.h"
 #include "base/memory.h"
 #include "neural/graph.h"
@@ -395,4 +397,10 @@ int rvc_index_write(const char *from, const char *to, struct kodama_error *error
     }
     if (r.bytes) munmap(mapped, n);
     return status;
+}
+
+int kodama_voice_index_import(const char *from, const char *to, struct kodama_error *error)
+{
+    if (!from || !to) return error_set(error, KODAMA_ERR_ARGUMENT, "no index is named");
+    return rvc_index_write(from, to, error);
 }

@@ -15,8 +15,14 @@ static int load(struct rvc_weights *w, struct graph **graph, const char *path,
                                         .provider = config->provider,
                                         .n_threads = config->n_threads};
     struct stat info;
+    uint64_t n_bytes = stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
     int status = graph_open(graph, &graph_config, error);
-    if (status == KODAMA_OK && stat(path, &info) == 0) w->n_bytes += (uint64_t)info.st_size;
+    w->n_bytes += n_bytes;
+    if (status == KODAMA_ERR_MEMORY)
+        return error_set(error, status,
+                         "there is not enough memory for %s (a file of %llu MB): unload other "
+                         "voices, or use a float16 export",
+                         path, (unsigned long long)(n_bytes >> 20));
     return status;
 }
 

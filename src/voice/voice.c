@@ -166,6 +166,17 @@ void kodama_voice_close(struct kodama_voice *voice)
     free(voice);
 }
 
+int kodama_voice_use(struct kodama_voice *voice, struct kodama_voice_model *model,
+                     struct kodama_error *error)
+{
+    const struct converter_ops *ops = voice->chain.ops;
+    if (model && ops->use && model->ops == ops)
+        return ops->use(voice->chain.converter, model, error);
+    return error_set(error, KODAMA_ERR_UNSUPPORTED,
+                     "this voice cannot change over from %s: open it anew with the model",
+                     ops->name);
+}
+
 /* ---- running ---- */
 
 size_t kodama_voice_room(const struct kodama_voice *voice, size_t n_in)

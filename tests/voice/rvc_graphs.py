@@ -10,7 +10,7 @@ Generators, by their kind, each frame of 10 ms spread over its samples:
     last    the last feature
     coarse  `pitch` / 256
     rnd     the noise that is handed in (dialect A), or that the graph makes itself (B, C)
-    nan     not a number
+    nan     the square root of 0.95 minus the first feature: not a number above that
     hang    the same as echo, after a loop that takes hours once the first feature is above 0.9
 """
 import json
@@ -137,7 +137,7 @@ def generator(path, dialect, kind, dimensions=768, rate=40000, f0=True, half=Fal
     if kind == "coarse":
         frames = g.node("Mul", frames, 1 / 256)
     if kind == "nan":
-        frames = g.node("Sqrt", g.node("Sub", g.node("Abs", frames), 1e9))
+        frames = g.node("Sqrt", g.node("Sub", 0.95, frames))
     if kind == "hang":
         frames = hang(g, frames)
     ratio = None
@@ -265,6 +265,13 @@ def main(folder):
     g = Graph()
     g.output(g.node("Neg", g.input("x", T.FLOAT, [1, OPEN])), "y", T.FLOAT, [1, OPEN])
     g.save(at("foreign"))
+    graph = helper.make_graph(
+        [helper.make_node("Warp", ["feats"], ["audio"], domain="test.foreign")], "test",
+        [helper.make_tensor_value_info("feats", T.FLOAT, [1, OPEN, 768])],
+        [helper.make_tensor_value_info("audio", T.FLOAT, [OPEN])])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 16), helper.make_opsetid("test.foreign", 1)])
+    model.ir_version = 8
+    onnx.save(model, at("operator"))
 
 
 main(sys.argv[1])
