@@ -17,6 +17,7 @@
 #include <kodama/model.h>
 #include <kodama/model_store.h>
 #include <kodama/neural.h>
+#include <kodama/player.h>
 #include <kodama/recognizer.h>
 #include <kodama/record.h>
 #include <kodama/recorder.h>
