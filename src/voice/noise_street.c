@@ -9,7 +9,7 @@
 enum { CARS = 4 };
 static const float CARS_PER_SECOND = 0.22f;
 static const float SOUND_SPEED = 343;
-static const float NEAR_M = 10;       /* where a car has level 1 */
+static const float NEAR_M = 10;      /* where a car has level 1 */
 static const float LOUDNESS = 1.92f; /* measured, over an hour */
 
 /* Pulses of cylinders: a saw, rounded. */
