@@ -32,6 +32,7 @@
 #include <kodama/stream.h>
 #include <kodama/voice.h>
 #include <kodama/voice_model.h>
+#include <kodama/voice_store.h>
 #include <kodama/waitable.h>
 
 #endif

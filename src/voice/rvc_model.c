@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "neural/find.h"
 #include "voice/rvc_index.h"
+#include "voice/voice_store_internal.h"
 
 enum { THREADS_MOST = 8, CONTEXT_MOST_MS = 2500 };
 
@@ -167,4 +168,19 @@ void kodama_voice_model_facts(struct kodama_voice_model *model,
             facts->cost_ms[i] = (uint32_t)((m->cost_ns[i] + 999999) / 1000000);
     }
     mutex_unlock(&m->lock);
+}
+
+uint32_t voice_model_users(const struct kodama_voice_model *model)
+{
+    const struct rvc_model *m = (const struct rvc_model *)model;
+    return atomic_load_explicit(&m->n_users, memory_order_acquire);
+}
+
+int voice_model_try(struct kodama_voice_model *model, struct kodama_error *error)
+{
+    struct rvc_model *m = (struct rvc_model *)model;
+    struct rvc_pass *pass;
+    int status = rvc_pass_open(&pass, &m->weights, &m->manner, m->context, rvc_chunks[1], 1, error);
+    rvc_pass_close(pass);
+    return status;
 }

@@ -4,6 +4,7 @@
 #include <kodama/voice_model.h>
 
 #include "base/error.h"
+#include "voice/voice_store_internal.h"
 
 static int none(struct kodama_error *error)
 {
@@ -43,4 +44,16 @@ void kodama_voice_model_facts(struct kodama_voice_model *model,
 {
     (void)model;
     memset(facts, 0, sizeof *facts);
+}
+
+uint32_t voice_model_users(const struct kodama_voice_model *model)
+{
+    (void)model;
+    return 0;
+}
+
+int voice_model_try(struct kodama_voice_model *model, struct kodama_error *error)
+{
+    (void)model;
+    return none(error);
 }
