@@ -4,9 +4,10 @@
 #include <string.h>
 
 const struct command *const commands[] = {
-    &command_listen, &command_record, &command_play,   &command_apps,      &command_devices,
-    &command_levels, &command_volume, &command_info,   &command_transcode, &command_vad,
-    &command_serve,  &command_models, &command_doctor, &command_help,      NULL,
+    &command_listen,    &command_record, &command_play,   &command_apps,
+    &command_devices,   &command_levels, &command_volume, &command_info,
+    &command_transcode, &command_vad,    &command_serve,  &command_models,
+    &command_voices,    &command_doctor, &command_help,   NULL,
 };
 
 const struct option_entry common_options[] = {
@@ -20,6 +21,9 @@ const struct section environment_sections[] = {
     {"KODAMA_ONNXRUNTIME",
      "Library that runs trained models (libonnxruntime.so.1), or its folder; the "
      "usual places are not looked at then."},
+    {"KODAMA_CONTENT_256_MODEL, KODAMA_CONTENT_768_MODEL",
+     "Files of the content encoders for trained voices of version 1 and 2, where they are not in "
+     "the folder of models."},
     {"KODAMA_SILERO_MODEL",
      "File of the model for the detector silero, when --model is not given."},
     {"TERM", "With `dumb`, nothing is redrawn in place: only finished lines are printed."},

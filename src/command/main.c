@@ -10,6 +10,7 @@
 #include "command/pages.h"
 #include "command/parse.h"
 #include "command/suggest.h"
+#include "command/voices.h"
 
 static int unknown_option(const char *word)
 {
@@ -64,8 +65,18 @@ static int run_option(const char *word)
     return unknown_option(word);
 }
 
+/* `kodama voice import` is about voices, `kodama voice` itself changes one. */
+static bool means_voices(const char *command, const char *action)
+{
+    if (strcmp(command, "voice") != 0) return false;
+    for (size_t i = 0; voices_action(i); i++)
+        if (strcmp(voices_action(i), action) == 0) return true;
+    return false;
+}
+
 int main(int n_words, char **words)
 {
+    static char voices_word[] = "voices";
     output_claim_standard();
     /* A reader that has gone away, or a file that may not grow, is an error of write(), not the
      * end. */
@@ -80,6 +91,7 @@ int main(int n_words, char **words)
         return EXIT_USAGE;
     }
     if (words[1][0] == '-') return run_option(words[1]);
+    if (n_words > 2 && means_voices(words[1], words[2])) words[1] = voices_word;
     const struct command *command = command_find(words[1]);
     if (!command) return command_unknown(words[1]);
 
