@@ -58,6 +58,13 @@ void inbox_close(struct inbox *inbox);
 /** Whether what libwebsockets has read already still finds room. */
 bool inbox_has_room(const struct inbox *inbox);
 
+/** Whether there is neither a whole frame nor a control. */
+static inline bool inbox_is_empty(const struct inbox *inbox)
+{
+    uint64_t n = inbox->received - inbox->consumed;
+    return inbox->n_controls == 0 && n < (inbox->frame_bytes ? inbox->frame_bytes : 1);
+}
+
 /** Take bytes of frames; they need not end with a whole one. False: no room, nothing was taken. */
 bool inbox_put(struct inbox *inbox, const void *bytes, size_t n_bytes);
 

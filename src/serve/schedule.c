@@ -35,8 +35,10 @@ void schedule_session(struct session *session)
 {
     struct schedule *schedule = &session->server->schedule;
     mutex_lock(&schedule->mutex);
-    if (enqueue(schedule, session)) condition_signal(&schedule->changed);
+    bool queued = enqueue(schedule, session);
     mutex_unlock(&schedule->mutex);
+    /* With the lock held the worker would wake up only to wait for it. */
+    if (queued) condition_signal(&schedule->changed);
 }
 
 void schedule_heard(struct kodama_server *server, struct session *first)
@@ -46,9 +48,11 @@ void schedule_heard(struct kodama_server *server, struct session *first)
     mutex_lock(&schedule->mutex);
     for (struct session *s = first; s; s = s->next_heard) {
         s->has_heard = false;
-        if (enqueue(schedule, s) && n++ < schedule->n_workers) condition_signal(&schedule->changed);
+        if (enqueue(schedule, s)) n++;
     }
     mutex_unlock(&schedule->mutex);
+    if (n > schedule->n_workers) n = schedule->n_workers;
+    while (n-- > 0) condition_signal(&schedule->changed);
     struct session *next;
     for (struct session *s = first; s; s = next) {
         next = s->next_heard;

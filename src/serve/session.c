@@ -178,27 +178,33 @@ static struct inbox_piece next_piece(struct session *s, uint8_t *slice)
     return piece;
 }
 
-static void consume(struct session *s, const struct inbox_piece *piece, size_t n_frames)
+/** @return whether there is more */
+static bool consume(struct session *s, const struct inbox_piece *piece, size_t n_frames)
 {
     mutex_lock(&s->mutex);
     if (piece->n_frames > 0) inbox_consume(&s->inbox, piece, n_frames);
     bool tell = s->full && inbox_has_room(&s->inbox);
+    bool more = !inbox_is_empty(&s->inbox);
     uint64_t received = s->inbox.frames, safe = s->safe;
     mutex_unlock(&s->mutex);
     if (tell) schedule_notice(s);
     acknowledge(s, received, safe);
+    return more;
 }
 
-/** Hear one piece. @return false when there is enough to do now */
-static bool hear(struct session *s, const struct inbox_piece *piece)
+/** What became of a piece. */
+enum heard { HEARD_LAST, HEARD_MORE_COMES, HEARD_ENOUGH };
+
+static enum heard hear(struct session *s, const struct inbox_piece *piece)
 {
     size_t n = s->dialect->work->hear(s, piece);
-    if (n == 0) return false;
+    if (n == 0) return HEARD_ENOUGH;
     s->heard += n;
     METRICS_ADD(s->server->metrics.audio_ns,
                 (uint64_t)n * CLOCK_NS_PER_S / s->settings.format.rate_hz);
-    consume(s, piece, n);
-    return n == piece->n_frames;
+    bool more = consume(s, piece, n);
+    if (n < piece->n_frames) return HEARD_ENOUGH;
+    return more ? HEARD_MORE_COMES : HEARD_LAST;
 }
 
 static void control(struct session *s, const struct inbox_piece *piece)
@@ -214,7 +220,7 @@ static void control(struct session *s, const struct inbox_piece *piece)
         break;
     case INBOX_NONE: break;
     }
-    consume(s, piece, 0);
+    (void)consume(s, piece, 0);
 }
 
 static bool is_dropped(struct session *s)
@@ -276,7 +282,11 @@ enum session_next session_run(struct session *s, uint64_t now_ns)
         }
         struct inbox_piece piece = next_piece(s, slice);
         if (piece.n_frames > 0) {
-            if (!hear(s, &piece)) return SESSION_RESTS;
+            enum heard heard = hear(s, &piece);
+            if (heard == HEARD_ENOUGH) return SESSION_RESTS;
+            /* What came of it has let the session run once more; but it is delivered before the
+             * session is saved. */
+            if (heard == HEARD_LAST && !is_to_be_saved(s)) return SESSION_RESTS;
         } else if (piece.control) {
             control(s, &piece);
         } else {
