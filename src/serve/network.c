@@ -98,7 +98,6 @@ static void on_tick(uv_timer_t *timer)
     check_drained(network);
     if (!network->sessions && !network->connections) {
         uv_timer_stop(&network->timer);
-        uv_check_stop(&network->check);
         network->ticking = false;
     }
 }
@@ -542,6 +541,7 @@ void network_free(struct network *network)
         /* On a foreign loop libwebsockets is destroyed in two steps, the loop running in between
          * (its README.event-libs). */
         uv_timer_stop(&network->timer);
+        uv_check_stop(&network->check);
         if (network->context) {
             lws_context_destroy(network->context);
             for (int i = 0; i < 100 && uv_run(&network->loop, UV_RUN_NOWAIT); i++) continue;

@@ -194,6 +194,37 @@ static void every_second_that_was_heard_is_acknowledged(void **state)
     kodama_model_close(model);
 }
 
+/* Nothing ticks while nobody is connected; what was stopped for that must begin again. */
+static void a_client_after_a_long_silence_is_heard(void **state)
+{
+    (void)state;
+    static int16_t silence[16000];
+    script_reset();
+    struct kodama_model *model = open_script(1);
+    struct kodama_server_config config = free_port();
+    struct kodama_server_stats stats;
+    config.resume_ms = 0;
+    struct kodama_server *server = open_server(model, &config);
+    for (int i = 0; i < 2; i++) {
+        struct client client = client_open(kodama_server_port(server), "/ws?rate=16000", NULL);
+        client_send(&client, CLIENT_BINARY, silence, sizeof silence);
+        json_decref(client_await(&client, "ack"));
+        client_say(&client, "{\"type\":\"stop\"}");
+        json_t *closed = client_await(&client, "closed");
+        assert_non_null(closed);
+        assert_int_equal(json_integer_value(json_object_get(closed, "samples")), 16000);
+        json_decref(closed);
+        client_close(&client);
+        do {
+            usleep(20000);
+            kodama_server_stats(server, &stats);
+        } while (stats.sessions > 0 || stats.connections > 0);
+        usleep(500000); /* longer than a tick */
+    }
+    kodama_server_close(server);
+    kodama_model_close(model);
+}
+
 static void finalize_ends_the_utterance_now(void **state)
 {
     (void)state;
@@ -369,6 +400,7 @@ int main(void)
         cmocka_unit_test(many_speak_at_once_and_none_hears_of_another),
         cmocka_unit_test(a_full_session_is_not_read_and_loses_nothing),
         cmocka_unit_test(every_second_that_was_heard_is_acknowledged),
+        cmocka_unit_test(a_client_after_a_long_silence_is_heard),
         cmocka_unit_test(finalize_ends_the_utterance_now),
         cmocka_unit_test(a_stopped_server_delivers_what_was_heard),
         cmocka_unit_test(a_silent_client_is_asked_and_given_up),
