@@ -70,6 +70,17 @@ KODAMA_API int kodama_model_open(struct kodama_model **model,
  * safe: no. */
 KODAMA_API void kodama_model_close(struct kodama_model *model);
 
+/**
+ * Wait until no recogniser uses a model any more, so that it can be closed.
+ *
+ * @param model       borrowed
+ * @param timeout_ns  how long to wait; 0: ask only
+ * @return KODAMA_OK or KODAMA_ERR_TIMEOUT
+ *
+ * Thread: any. Real-time safe: no.
+ */
+KODAMA_API int kodama_model_wait_unused(struct kodama_model *model, int64_t timeout_ns);
+
 /** The engine's name, and the model's for a person. Live as long as the model. Thread: any.
  * Real-time safe: yes. */
 KODAMA_API const char *kodama_model_engine(const struct kodama_model *model);

@@ -38,6 +38,10 @@ struct kodama_recognizer_config {
     void *user;                   /**< handed to on_event */
     const char *language;         /**< spoken here: "en", "de", ..., "auto" (found out for each
                                      utterance); NULL: the model's setting */
+    struct kodama_model *partials_model; /**< makes the partials (a fast one), while the model of
+                                            the conversation makes the finals; must outlive the
+                                            recogniser. Then nothing of a partial is stable, and no
+                                            final is revised. NULL: one model does both */
 };
 #define KODAMA_RECOGNIZER_CONFIG_INIT                               \
     {                                                               \
@@ -145,6 +149,25 @@ KODAMA_API int kodama_recognizer_next(struct kodama_recognizer *recognizer,
  * until close. Thread: reader. Real-time safe: no. */
 KODAMA_API int kodama_recognizer_waitable(struct kodama_recognizer *recognizer,
                                           struct kodama_waitable *waitable);
+
+/**
+ * Let the utterances to come be decoded by another model. The one in progress, and those that have
+ * ended and have no final yet, stay with the one that they were begun with. The engine's context is
+ * not carried over: the new model begins as in a new conversation. A model that makes the partials
+ * only stays.
+ *
+ * @param recognizer   borrowed
+ * @param model        must outlive the recogniser, or until it is switched to another one; the one
+ *                     before may be closed when kodama_model_wait_unused() says so. The one that it
+ *                     has already: nothing happens, but what is over of an earlier switch is let go
+ * @param[out] error   may be NULL
+ * @return KODAMA_OK, KODAMA_ERR_ARGUMENT (the model does not know the conversation's language;
+ *         nothing has changed), KODAMA_ERR_MEMORY
+ *
+ * Thread: writer. Real-time safe: no.
+ */
+KODAMA_API int kodama_recognizer_switch(struct kodama_recognizer *recognizer,
+                                        struct kodama_model *model, struct kodama_error *error);
 
 /** Audio heard but not decided yet, in milliseconds. Thread: any. Real-time safe: no. */
 KODAMA_API uint32_t kodama_recognizer_pending_ms(struct kodama_recognizer *recognizer);

@@ -98,6 +98,9 @@ struct decode_seat *decode_seat_take(struct decoder_pool *pool, const struct dec
  * NULL is allowed. */
 void decode_seat_leave(struct decode_seat *seat);
 
+/** Leave, unless a thread is inside client_ops just now. False: not yet. */
+bool decode_seat_try_leave(struct decode_seat *seat);
+
 /** Submit a final; the job and its samples are taken. */
 void decode_seat_submit(struct decode_seat *seat, struct decode_final *job);
 

@@ -90,26 +90,54 @@ static void hush(struct decode_seat *seat)
     condition_broadcast(&seat->pool->work);
 }
 
-void decode_seat_leave(struct decode_seat *seat)
+/** The end of a seat that no thread is inside of. Lock held. */
+static void dissolve(struct decode_seat *seat)
 {
-    if (!seat) return;
-    struct decoder_pool *pool = seat->pool;
-    mutex_lock(&pool->mutex);
-    hush(seat);
-    struct decode_seat **link = &pool->seats;
-    while (*link != seat) link = &(*link)->next;
-    *link = seat->next;
-    /* A job that is being told has a thread in client_ops: decode_seat_tell() frees it. */
-    while (seat->n_active > 0) condition_wait(&pool->done, &pool->mutex, CLOCK_NEVER);
     while (seat->first) {
         struct decode_final *next = seat->first->next;
         drop(seat->first);
         seat->first = next;
     }
     if (seat->early) drop(seat->early);
+}
+
+static void take_out(struct decode_seat *seat)
+{
+    struct decode_seat **link = &seat->pool->seats;
+    while (*link != seat) link = &(*link)->next;
+    *link = seat->next;
+}
+
+void decode_seat_leave(struct decode_seat *seat)
+{
+    if (!seat) return;
+    struct decoder_pool *pool = seat->pool;
+    mutex_lock(&pool->mutex);
+    hush(seat);
+    take_out(seat);
+    /* A job that is being told has a thread in client_ops: decode_seat_tell() frees it. */
+    while (seat->n_active > 0) condition_wait(&pool->done, &pool->mutex, CLOCK_NEVER);
+    dissolve(seat);
     mutex_unlock(&pool->mutex);
     free(seat->context.data);
     free(seat);
+}
+
+bool decode_seat_try_leave(struct decode_seat *seat)
+{
+    struct decoder_pool *pool = seat->pool;
+    mutex_lock(&pool->mutex);
+    hush(seat);
+    bool leaves = seat->n_active == 0;
+    if (leaves) {
+        take_out(seat);
+        dissolve(seat);
+    }
+    mutex_unlock(&pool->mutex);
+    if (!leaves) return false;
+    free(seat->context.data);
+    free(seat);
+    return true;
 }
 
 /** Lock held. */

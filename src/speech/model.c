@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/thread.h"
@@ -16,6 +17,11 @@ struct kodama_model {
     void *model; /* the engine's */
     struct decoder_pool *pool;
     char name[128];
+
+    /* With the lock. */
+    struct mutex mutex;
+    struct condition unused; /* the last recogniser has let go */
+    uint32_t n_users;
 };
 
 int model_open_engine(struct kodama_model **opened, const struct engine_ops *ops,
@@ -34,6 +40,8 @@ int model_open_engine(struct kodama_model **opened, const struct engine_ops *ops
     }
     struct kodama_model *model = memory_array(1, sizeof *model);
     if (!model) return error_set(error, KODAMA_ERR_MEMORY, "model: out of memory");
+    mutex_init(&model->mutex);
+    condition_init(&model->unused);
     model->ops = ops;
     int status = ops->model_open(&model->model, config, model->name, sizeof model->name, error);
     if (status == KODAMA_OK) {
@@ -79,7 +87,36 @@ void kodama_model_close(struct kodama_model *model)
     if (!model) return;
     decoder_pool_close(model->pool);
     if (model->model) model->ops->model_close(model->model);
+    condition_destroy(&model->unused);
+    mutex_destroy(&model->mutex);
     free(model);
+}
+
+void model_hold(struct kodama_model *model)
+{
+    mutex_lock(&model->mutex);
+    model->n_users++;
+    mutex_unlock(&model->mutex);
+}
+
+void model_release(struct kodama_model *model)
+{
+    mutex_lock(&model->mutex);
+    if (--model->n_users == 0) condition_broadcast(&model->unused);
+    mutex_unlock(&model->mutex);
+}
+
+int kodama_model_wait_unused(struct kodama_model *model, int64_t timeout_ns)
+{
+    if (!model) return KODAMA_ERR_ARGUMENT;
+    uint64_t deadline = timeout_ns == 0 ? 0 : clock_deadline(timeout_ns);
+    mutex_lock(&model->mutex);
+    while (model->n_users > 0 && timeout_ns != 0) {
+        if (!condition_wait(&model->unused, &model->mutex, deadline)) break;
+    }
+    bool unused = model->n_users == 0;
+    mutex_unlock(&model->mutex);
+    return unused ? KODAMA_OK : KODAMA_ERR_TIMEOUT;
 }
 
 const char *kodama_model_engine(const struct kodama_model *model)

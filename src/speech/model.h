@@ -16,6 +16,10 @@ int model_open_engine(struct kodama_model **model, const struct engine_ops *ops,
 int model_check_language(struct kodama_model *model, const char *language,
                          struct kodama_error *error);
 
+/** A recogniser begins, or ends, to use it. */
+void model_hold(struct kodama_model *model);
+void model_release(struct kodama_model *model);
+
 /** Its pool, live as long as the model. */
 struct decoder_pool *model_pool(struct kodama_model *model);
 

@@ -119,7 +119,10 @@ static void client_partial(void *user, uint32_t utterance, const struct engine_r
     if (r->speaking && r->utterance == utterance) {
         char *before = memory_text(stabilizer->text ? stabilizer->text : "");
         size_t stable_before = stabilizer->stable_bytes;
-        if (before && stabilizer_hear(stabilizer, result, n_samples) == KODAMA_OK &&
+        int heard = before ? stabilizer_hear(stabilizer, result, n_samples) : KODAMA_ERR_MEMORY;
+        /* Another model than the finals': nothing of it is firm. */
+        if (r->draft) stabilizer->n_firm = stabilizer->stable_bytes = 0;
+        if (heard == KODAMA_OK &&
             (strcmp(before, stabilizer->text) != 0 || stable_before != stabilizer->stable_bytes)) {
             struct kodama_event event = {.kind = KODAMA_EVENT_PARTIAL,
                                          .utterance = utterance,
@@ -141,6 +144,7 @@ static void client_final(void *user, struct decode_final *job)
     r->first = undecided->next;
     if (!r->first) r->last = NULL;
     r->pending -= undecided->n_samples;
+    recognizer_decided(r);
     if (job->status < 0) {
         struct kodama_event failed = {.kind = KODAMA_EVENT_FAILED,
                                       .utterance = undecided->utterance,
@@ -169,7 +173,7 @@ static void client_final(void *user, struct decode_final *job)
     unlock_and_wake(r, wake || ended(r));
 }
 
-static const struct decode_client_ops client_ops = {
+const struct decode_client_ops recognizer_client = {
     .fetch = client_fetch, .partial = client_partial, .final = client_final};
 
 /* -------------------------------------------------------- the writer's side */
@@ -198,6 +202,7 @@ static uint64_t decoded_end(const struct kodama_recognizer *r, const struct koda
 static void speech_started(struct kodama_recognizer *r, const struct kodama_segment *segment)
 {
     bool wake = false;
+    recognizer_take_over(r);
     mutex_lock(&r->mutex);
     r->speaking = true;
     r->utterance = segment->utterance;
@@ -211,7 +216,7 @@ static void speech_started(struct kodama_recognizer *r, const struct kodama_segm
 static void speech_paused(struct kodama_recognizer *r, const struct kodama_segment *segment)
 {
     uint64_t end = decoded_end(r, segment);
-    if (end - segment->begin > EARLY_SAMPLES_MAX) return;
+    if (end - segment->begin > EARLY_SAMPLES_MAX || recognizer_is_switching(r)) return;
     struct decode_final *job = create_job(r, segment->utterance, segment->begin, end);
     if (!job) return; /* it was only an attempt */
     r->has_early = true;
@@ -235,7 +240,7 @@ static int speech_stopped(struct kodama_recognizer *r, const struct kodama_segme
         speech_resumed(r);
         job = create_job(r, segment->utterance, segment->begin, end);
     }
-    decode_seat_hush(r->seat);
+    decode_seat_hush(recognizer_partials(r));
     bool wake = false;
     mutex_lock(&r->mutex);
     r->speaking = false;
@@ -270,8 +275,9 @@ static int speech_stopped(struct kodama_recognizer *r, const struct kodama_segme
     if (is_final_early) {
         decode_seat_confirm(r->seat);
     } else {
-        decode_seat_submit(r->seat, job);
+        recognizer_submit(r, job);
     }
+    recognizer_take_over(r);
     return KODAMA_OK;
 }
 
@@ -306,6 +312,7 @@ static int hear(struct kodama_recognizer *r, const float *samples, size_t n_samp
     memcpy(&bits, &probability, sizeof bits);
     atomic_store_explicit(&r->meter, bits, memory_order_relaxed);
 
+    (void)recognizer_let_go(r);
     bool wake = false;
     uint64_t heard = kodama_segmenter_position(r->segmenter);
     mutex_lock(&r->mutex);
@@ -313,7 +320,7 @@ static int hear(struct kodama_recognizer *r, const float *samples, size_t n_samp
     bool due = r->partials && r->speaking && heard >= r->next_partial;
     if (due) {
         r->next_partial = heard + r->interval;
-        decode_seat_hear(r->seat, r->utterance, (size_t)(heard - r->begin));
+        decode_seat_hear(recognizer_partials(r), r->utterance, (size_t)(heard - r->begin));
     }
     check_slow(r, heard, &wake);
     unlock_and_wake(r, wake);
@@ -469,7 +476,7 @@ float kodama_recognizer_probability(struct kodama_recognizer *r)
 void kodama_recognizer_close(struct kodama_recognizer *r)
 {
     if (!r) return;
-    decode_seat_leave(r->seat);
+    recognizer_unseat(r);
     kodama_segmenter_close(r->segmenter);
     resampler_close(r->resampler);
     while (r->first) {
@@ -490,8 +497,8 @@ void kodama_recognizer_close(struct kodama_recognizer *r)
     free(r);
 }
 
-static int fill(struct kodama_recognizer *r, const struct kodama_recognizer_config *config,
-                struct kodama_error *error)
+static int fill(struct kodama_recognizer *r, struct kodama_model *model,
+                const struct kodama_recognizer_config *config, struct kodama_error *error)
 {
     const struct kodama_segmenter_config *rules = &config->segmenter;
     uint32_t interval_ms = config->partial_interval_ms;
@@ -515,16 +522,14 @@ static int fill(struct kodama_recognizer *r, const struct kodama_recognizer_conf
     size_t flushed = resampler_output_max(r->resampler, 0);
     r->mono = memory_array(r->block, sizeof *r->mono);
     r->resampled = memory_array(most > flushed ? most : flushed, sizeof *r->resampled);
-    if (r->mono && r->resampled) r->seat = decode_seat_take(model_pool(r->model), &client_ops, r);
-    if (!r->seat) return error_set(error, KODAMA_ERR_MEMORY, "recogniser: out of memory");
-    status = model_check_language(r->model, config->language, error);
-    if (status < 0) return status;
-    if (config->language) {
-        struct engine_context context = {0};
-        snprintf(context.language, sizeof context.language, "%s", config->language);
-        decode_seat_set_context(r->seat, context);
+    status = model_check_language(model, config->language, error);
+    if (status == KODAMA_OK && config->partials_model) {
+        status = model_check_language(config->partials_model, config->language, error);
     }
-    return KODAMA_OK;
+    if (status < 0) return status;
+    if (config->language) snprintf(r->language, sizeof r->language, "%s", config->language);
+    bool seated = r->mono && r->resampled && recognizer_seat(r, model, config->partials_model);
+    return seated ? KODAMA_OK : error_set(error, KODAMA_ERR_MEMORY, "recogniser: out of memory");
 }
 
 int kodama_recognizer_open(struct kodama_recognizer **opened, struct kodama_model *model,
@@ -541,8 +546,7 @@ int kodama_recognizer_open(struct kodama_recognizer **opened, struct kodama_mode
     if (!r) return error_set(error, KODAMA_ERR_MEMORY, "recogniser: out of memory");
     mutex_init(&r->mutex);
     condition_init(&r->changed);
-    r->model = model;
-    int status = fill(r, config, error);
+    int status = fill(r, model, config, error);
     if (status < 0) {
         kodama_recognizer_close(r);
         return status;

@@ -35,8 +35,9 @@ struct undecided {
 
 struct kodama_recognizer {
     /* Constant after open. */
-    struct kodama_model *model;
-    struct decode_seat *seat;
+    struct kodama_model *partials_model; /* two passes: makes the partials; else NULL */
+    struct decode_seat *draft;           /* its seat */
+    char language[ENGINE_LANGUAGE_BYTES];
     struct kodama_format format;
     bool partials;
     uint64_t interval;    /* samples between two partials */
@@ -45,7 +46,15 @@ struct kodama_recognizer {
     void (*on_event)(void *user);
     void *user;
 
+    /* Changed by the writer, with the lock; read by either. */
+    struct kodama_model *model; /* makes the finals of the utterances to come, */
+    struct decode_seat *seat;   /* with its seat */
+
     /* The writer's. */
+    struct kodama_model *next_model; /* takes over when the utterance in progress is over */
+    struct decode_seat *next;        /* NULL: there is none */
+    struct kodama_model *old_model;  /* was taken over from, and may have finals to make */
+    struct decode_seat *old;         /* NULL: there is none */
     struct resampler *resampler;
     struct kodama_segmenter *segmenter;
     float *mono;      /* [block] at the input's rate */
@@ -65,15 +74,48 @@ struct kodama_recognizer {
     uint64_t begin;     /* its first sample */
     uint64_t next_partial;
     struct stabilizer stabilizer;
-    struct undecided *first, *last; /* in order */
-    uint64_t pending;               /* samples of the undecided */
-    bool slow;                      /* in an episode */
+    struct undecided *first, *last;              /* in order */
+    uint64_t pending;                            /* samples of the undecided */
+    uint32_t n_old;                              /* of them, at the front, with the old seat */
+    struct decode_final *held_first, *held_last; /* wait until these are decided */
+    bool slow;                                   /* in an episode */
     bool finished;
     struct event_queue events;
     struct event_node *delivered; /* the reader's, until its next call */
     struct kodama_waitable waitable;
     bool has_waitable;
 };
+
+/* recognizer_switch.c: which model an utterance is decoded by. */
+
+/** Use models from the beginning: take seats in them. False: memory is out. */
+bool recognizer_seat(struct kodama_recognizer *recognizer, struct kodama_model *model,
+                     struct kodama_model *partials_model);
+
+/** The model that waits takes over; between two utterances. Writer. */
+void recognizer_take_over(struct kodama_recognizer *recognizer);
+
+/** Leave the old model if its last final was told. @return whether there is none any more. Writer.
+ */
+bool recognizer_let_go(struct kodama_recognizer *recognizer);
+
+/** The seat that makes partials. Writer. */
+struct decode_seat *recognizer_partials(struct kodama_recognizer *recognizer);
+
+/** Whether finals of an old model are undecided: the new one's have to wait. */
+bool recognizer_is_switching(struct kodama_recognizer *recognizer);
+
+/** Hand on a final in its order; the job is taken. Writer. */
+void recognizer_submit(struct kodama_recognizer *recognizer, struct decode_final *job);
+
+/** One more is decided. Lock held. */
+void recognizer_decided(struct kodama_recognizer *recognizer);
+
+/** Leave all seats, and let the models go. */
+void recognizer_unseat(struct kodama_recognizer *recognizer);
+
+/** What the seats call: recognizer.c. */
+extern const struct decode_client_ops recognizer_client;
 
 /** A 16 kHz position at the input's rate. */
 uint64_t recognizer_to_input(const struct kodama_recognizer *recognizer, uint64_t position);

@@ -71,6 +71,7 @@ int kodama_recognizer_save(struct kodama_recognizer *r, void **data, size_t *n_b
     if (!r || !data || !n_bytes) return KODAMA_ERR_ARGUMENT;
     *data = NULL;
     *n_bytes = 0;
+    if (r->old) decode_seat_drain(r->old);
     decode_seat_drain(r->seat);
     struct engine_context context;
     if (!decode_seat_get_context(r->seat, &context)) return KODAMA_ERR_MEMORY;
