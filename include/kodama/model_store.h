@@ -34,6 +34,9 @@ struct kodama_stored_model {
     bool is_default;
 };
 
+/** Whether this build can download models. Thread: any. Real-time safe: yes. */
+KODAMA_API bool kodama_model_store_downloads(void);
+
 /** Names of the models that every store knows how to get: index 0, 1, ... until NULL. Thread: any.
  * Real-time safe: yes. */
 KODAMA_API const char *kodama_known_model_name(size_t index);

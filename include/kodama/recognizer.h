@@ -190,9 +190,10 @@ KODAMA_API float kodama_recognizer_probability(struct kodama_recognizer *recogni
 KODAMA_API int kodama_recognizer_save(struct kodama_recognizer *recognizer, void **data,
                                       size_t *n_bytes);
 
-/** Load a conversation into a recogniser that has heard nothing and has the same configuration and
- * engine. KODAMA_OK, KODAMA_ERR_CORRUPT, KODAMA_ERR_STATE (it has heard something),
- * KODAMA_ERR_MEMORY. Thread: writer. Real-time safe: no. */
+/** Load a conversation into a recogniser that has heard nothing and has the same configuration. A
+ * model of another engine begins without the context that was saved. KODAMA_OK, KODAMA_ERR_CORRUPT,
+ * KODAMA_ERR_STATE (it has heard something), KODAMA_ERR_MEMORY. Thread: writer. Real-time safe: no.
+ */
 KODAMA_API int kodama_recognizer_load(struct kodama_recognizer *recognizer, const void *data,
                                       size_t n_bytes);
 

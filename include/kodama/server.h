@@ -7,6 +7,7 @@
 #ifndef KODAMA_SERVER_H
 #define KODAMA_SERVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,11 @@ struct kodama_server_config {
                                   three times as long */
     uint32_t n_workers;      /**< threads that hear audio; 0: one per processor, at most 4 */
     const struct kodama_log *log; /**< may be NULL; neither audio, text nor tokens are logged */
+    struct kodama_model *partials_model; /**< makes partials (a fast one); must outlive the server;
+                                              NULL: the model of the finals does */
+    const char *language; /**< spoken where a client does not say; NULL: the model's setting */
+    bool takes_models;    /**< the server closes its models, also the first one, when nobody uses
+                               them any more; not those of a server that did not open */
 };
 #define KODAMA_SERVER_CONFIG_INIT                                                          \
     {                                                                                      \
@@ -69,7 +75,8 @@ struct kodama_server_stats {
  * Start a server. It serves until it is stopped.
  *
  * @param[out] server  owned by the caller; NULL on error
- * @param model        recognises for all clients; must outlive the server
+ * @param model        recognises for all clients, until another one takes over
+ *                     (kodama_server_swap_model()); must outlive the server, unless that takes it
  * @param config       borrowed for the call (log: for the server's life); NULL: defaults
  * @param[out] error   may be NULL
  * @return KODAMA_OK, KODAMA_ERR_ARGUMENT, KODAMA_ERR_PERMISSION (an address that others reach, and
@@ -96,6 +103,48 @@ KODAMA_API uint32_t kodama_server_port(const struct kodama_server *server);
  * Thread: any. Real-time safe: no.
  */
 KODAMA_API int kodama_server_stop(struct kodama_server *server, int64_t timeout_ns);
+
+/** How another model takes over. */
+enum kodama_swap_state {
+    KODAMA_SWAP_NONE, /**< nobody asked for one */
+    KODAMA_SWAP_LOADING,
+    KODAMA_SWAP_DONE,
+    KODAMA_SWAP_FAILED, /**< nothing has changed */
+};
+
+/** The newest change of model; a snapshot. */
+struct kodama_swap {
+    enum kodama_swap_state state;
+    uint32_t number;    /**< counts them, from 1 */
+    uint32_t n_retired; /**< older models that still have utterances to decide */
+    char model[256];    /**< as it was asked for; DONE: its name */
+    char message[500];  /**< FAILED: why */
+};
+
+/**
+ * Recognise with another model, while serving. It is loaded beside the one in use; when it is
+ * ready, new utterances are decoded by it, also those of sessions in progress, and those that were
+ * begun end with the old model, which is closed after the last of them (takes_models). A session
+ * that asked for the old model by its name keeps it. When it cannot be loaded nothing changes.
+ *
+ * @param server       borrowed
+ * @param config       of the model; borrowed for the call. Its path may be a name of the user's
+ *                     model store, or "default"; n_decoders, log and language are the server's
+ * @param[out] error   may be NULL
+ * @return KODAMA_OK (it is being loaded: see kodama_server_swap_wait()), KODAMA_ERR_BUSY (another
+ *         one is), KODAMA_ERR_CLOSED (the server is being stopped), KODAMA_ERR_ARGUMENT,
+ *         KODAMA_ERR_UNSUPPORTED, KODAMA_ERR_MEMORY
+ *
+ * Thread: any. Real-time safe: no.
+ */
+KODAMA_API int kodama_server_swap_model(struct kodama_server *server,
+                                        const struct kodama_model_config *config,
+                                        struct kodama_error *error);
+
+/** Wait until no model is being loaded, and tell how it went. KODAMA_OK or KODAMA_ERR_TIMEOUT;
+ * `swap` (may be NULL) is filled in either way. Thread: any. Real-time safe: no. */
+KODAMA_API int kodama_server_swap_wait(struct kodama_server *server, struct kodama_swap *swap,
+                                       int64_t timeout_ns);
 
 /** Close a server; what was not stopped before is dropped. NULL is allowed. Thread: owner.
  * Real-time safe: no. */

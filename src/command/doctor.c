@@ -14,6 +14,7 @@
 #include <kodama/kodama.h>
 
 #include "command/command.h"
+#include "command/model_wish.h"
 #include "command/output.h"
 #include "command/screen.h"
 
@@ -41,7 +42,7 @@ struct problem {
 };
 
 struct examination {
-    struct findings backends, sound, engines, detectors, neural;
+    struct findings backends, sound, engines, detectors, neural, models;
     struct problem problems[FINDINGS_MAX];
     size_t n_problems;
     char model[256]; /* that captions use */
@@ -197,6 +198,33 @@ static void examine_neural(struct examination *found)
         kodama_neural_probe(NULL, finding->detail, sizeof finding->detail) == KODAMA_OK;
 }
 
+/* The user's models, and whether there can be more. */
+static void examine_models(struct examination *found)
+{
+    struct finding *finding = add_finding(&found->models, "store");
+    struct kodama_model_store *store;
+    struct kodama_model_list *list = NULL;
+    struct kodama_error error = {0};
+    size_t n_here = 0;
+    const char *preferred = "none";
+    finding->works = kodama_model_store_open(&store, NULL, &error) == KODAMA_OK;
+    if (finding->works) {
+        finding->works = kodama_model_store_list(store, &list, &error) == KODAMA_OK;
+        for (size_t i = 0; list && i < list->n_models; i++) {
+            if (list->models[i].path) n_here++;
+            if (list->models[i].is_default) preferred = list->models[i].name;
+        }
+        snprintf(finding->detail, sizeof finding->detail, "%zu in %s, default: %s%s", n_here,
+                 kodama_model_store_folder(store), preferred,
+                 kodama_model_store_downloads()
+                     ? ""
+                     : "; no downloads: install libcurl4-openssl-dev and build Kodama again");
+        kodama_model_list_free(list);
+        kodama_model_store_close(store);
+    }
+    if (!finding->works) snprintf(finding->detail, sizeof finding->detail, "%s", error.message);
+}
+
 /* The mirrored mapping is the one thing that an unusual system may refuse. */
 static void examine_ring(struct examination *found)
 {
@@ -217,17 +245,16 @@ static void examine_ring(struct examination *found)
 /* Not only whether the files are there: load the model, as captions would. */
 static void examine_captions(struct examination *found)
 {
-    struct kodama_model_config config = KODAMA_MODEL_CONFIG_INIT;
-    struct kodama_model *model = NULL;
+    const struct model_wish wish = {.n_decoders = 1};
+    struct kodama_model *model = NULL, *partials = NULL;
     struct kodama_error error = {0};
     bool engine = false;
     for (size_t i = 0; i < found->engines.n; i++) engine |= found->engines.list[i].works;
     if (!engine) return;
-    config.n_decoders = 1;
-    if (kodama_model_open(&model, &config, &error) < 0) {
+    if (model_wish_open(&wish, &model, &partials, &error) < 0) {
         add_problem(found,
-                    "install the model's package again, or name a model with --model "
-                    "(docs/models.md)",
+                    "install the model's package again, or choose another one with --model or "
+                    "kodama models default (docs/models.md)",
                     "the default model cannot be loaded: %s", error.message);
         return;
     }
@@ -246,6 +273,7 @@ static void examine(struct examination *found)
     examine_engines(found);
     examine_detectors(found);
     examine_neural(found);
+    examine_models(found);
     examine_ring(found);
     examine_captions(found);
 }
@@ -299,6 +327,7 @@ static void add_json(struct text *page, const struct examination *found)
     json_object_set_new(all, "engines", json_findings(&found->engines));
     json_object_set_new(all, "detectors", json_findings(&found->detectors));
     json_object_set_new(all, "neural", json_findings(&found->neural));
+    json_object_set_new(all, "models", json_findings(&found->models));
     json_object_set_new(all, "libraries", libraries);
     json_object_set_new(all, "problems", problems);
     char *words = json_dumps(all, JSON_INDENT(2));
@@ -368,6 +397,7 @@ static void add_text(struct text *page, const struct examination *found)
     add_findings(page, "engines", &found->engines);
     add_findings(page, "detectors", &found->detectors);
     add_findings(page, "neural", &found->neural);
+    add_findings(page, "models", &found->models);
     add_libraries(page);
     text_add(page, "\n");
     for (size_t i = 0; i < found->n_problems; i++) {
@@ -412,10 +442,10 @@ static const struct option_entry doctor_table[] = {
 
 static const struct section doctor_sections[] = {
     {"JSON", "  {\"version\", \"backends\": [...], \"engines\": [...], \"detectors\": [...],\n"
-             "   \"neural\": [...], \"libraries\": {name: version},\n"
+             "   \"neural\": [...], \"models\": [...], \"libraries\": {name: version},\n"
              "   \"problems\": [{\"what\", \"how\"}]}\n\n"
-             "Backends (sources of sound), engines, detectors and neural (what runs trained "
-             "models) are {\"name\", \"works\", \"detail\"}."},
+             "Backends (sources of sound), engines, detectors, neural (what runs trained models) "
+             "and models (the store of kodama models) are {\"name\", \"works\", \"detail\"}."},
     {NULL, NULL},
 };
 

@@ -22,11 +22,11 @@ static struct {
     sigset_t taken, before;
     int wake[2];
     bool open;
-    bool takes_orders; /* set before the thread is started */
+    bool takes_orders, takes_reloads; /* set before the thread is started */
     _Atomic bool armed, closing;
     _Atomic int signal;
     double signalled_s; /* when that came; the thread's own */
-    _Atomic unsigned pauses, saves;
+    _Atomic unsigned pauses, saves, reloads;
     void (*restore)(void *user, bool for_good);
     void *user;
 } interrupts;
@@ -72,6 +72,9 @@ static void *take_signals(void *unused)
         if (atomic_load(&interrupts.closing)) return NULL;
         if (number == SIGTSTP) {
             suspend();
+        } else if (number == SIGHUP && interrupts.takes_reloads) {
+            atomic_fetch_add(&interrupts.reloads, 1);
+            wake_loop();
         } else if (number == SIGUSR1) {
             atomic_fetch_add(&interrupts.pauses, 1);
             wake_loop();
@@ -139,6 +142,16 @@ unsigned interrupt_pauses(void)
 unsigned interrupt_saves(void)
 {
     return atomic_load(&interrupts.saves);
+}
+
+void interrupt_take_reloads(void)
+{
+    interrupts.takes_reloads = true;
+}
+
+unsigned interrupt_reloads(void)
+{
+    return atomic_load(&interrupts.reloads);
 }
 
 void interrupt_close(void)

@@ -24,6 +24,12 @@ void interrupt_take_orders(void);
 unsigned interrupt_pauses(void);
 unsigned interrupt_saves(void);
 
+/** Call it before interrupt_open(): SIGHUP does not end the program, but is counted. */
+void interrupt_take_reloads(void);
+
+/** How many SIGHUP came. */
+unsigned interrupt_reloads(void);
+
 /** Signals act as usual again. */
 void interrupt_close(void);
 

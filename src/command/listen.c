@@ -12,6 +12,7 @@
 #include "command/input.h"
 #include "command/interrupt.h"
 #include "command/listen.h"
+#include "command/model_wish.h"
 #include "command/output.h"
 #include "command/screen.h"
 #include "command/transcript.h"
@@ -30,6 +31,7 @@ struct listen {
     bool prints, saves;
     struct kodama_log log;
     struct kodama_model *model;
+    struct kodama_model *draft_model; /* makes the partials; NULL: the other does */
     struct hearing hearing;
     uint32_t rate_hz;
     double length_s; /* of the input, < 0: not known */
@@ -252,12 +254,23 @@ static double ratio(uint64_t part, uint64_t whole)
     return whole > 0 ? (double)part / (double)whole : 0.0;
 }
 
+/** With two models the partials are counted at the other one. */
+static void add_drafts(const struct listen *listen, struct kodama_model_stats *model)
+{
+    struct kodama_model_stats drafts;
+    kodama_model_stats(listen->draft_model, &drafts);
+    model->partials += drafts.partials;
+    model->partials_shed += drafts.partials_shed;
+    model->partial_cpu_ns += drafts.partial_cpu_ns;
+}
+
 static void report(struct listen *listen)
 {
     struct kodama_stream_stats stats;
     struct kodama_model_stats model;
     kodama_stream_stats(listen->hearing.stream, &stats);
     kodama_model_stats(listen->model, &model);
+    if (listen->draft_model) add_drafts(listen, &model);
     double spent_s = now_s() - listen->started_s;
     if (stats.lost_frames > 0 && !listen->options->verbose) {
         complain("listen", "%llu frames were lost; they are heard as silence",
@@ -309,19 +322,27 @@ static void choose_outputs(struct listen *listen)
     listen->printed.partials = options->partials;
 }
 
-static int open_model(struct listen *listen)
+static struct model_wish wish(const struct listen *listen)
 {
     const struct listen_options *options = listen->options;
-    struct kodama_model_config config = KODAMA_MODEL_CONFIG_INIT;
+    return (struct model_wish){.engine = options->engine,
+                               .model = options->model,
+                               .finals = options->finals,
+                               .partials = options->partials ? options->drafts : NULL,
+                               .grammar = options->grammar,
+                               .language = options->language,
+                               .n_decoders = options->n_decoders,
+                               .log = &listen->log};
+}
+
+static int open_model(struct listen *listen)
+{
+    const struct model_wish wished = wish(listen);
     struct kodama_error error = {0};
-    config.engine = options->engine;
-    config.path = options->model;
-    config.language = options->language;
-    config.grammar = options->grammar;
-    config.n_decoders = options->n_decoders;
-    config.log = &listen->log;
     if (listen->captions) screen_status(&listen->screen, "loading the model");
-    if (kodama_model_open(&listen->model, &config, &error) == KODAMA_OK) return EXIT_DONE;
+    if (model_wish_open(&wished, &listen->model, &listen->draft_model, &error) == KODAMA_OK) {
+        return EXIT_DONE;
+    }
     screen_note(&listen->screen, "listen", "%s", error.message);
     return EXIT_FAILED;
 }
@@ -364,6 +385,7 @@ static int open_hearing(struct listen *listen, struct kodama_source *source)
     listen->length_s = length < 0 ? -1.0 : (double)length / (double)listen->rate_hz;
     bool json = strcmp(options->format, "json") == 0;
     config.partials = options->partials && (listen->captions || json);
+    config.partials_model = listen->draft_model;
     config.segmenter.detector = options->detector;
     config.segmenter.threshold = (float)options->threshold;
     config.segmenter.silence_duration_ms = options->silence_ms;
@@ -426,6 +448,9 @@ int listen_run(const struct invocation *invocation)
     int checked = capture_check(invocation->command, &options->capture, invocation->n_operands);
     if (checked != EXIT_DONE) return checked;
     struct listen listen = {.invocation = invocation, .options = options, .awaited_s = -1};
+    const struct model_wish wished = wish(&listen);
+    checked = model_wish_check("listen", &wished);
+    if (checked != EXIT_DONE) return checked;
     listen.paced = !options->fast || capture_is_chosen(&options->capture);
     listen.log = (struct kodama_log){
         .write = log_line,
@@ -446,6 +471,7 @@ int listen_run(const struct invocation *invocation)
     }
     hearing_close(&listen.hearing);
     kodama_model_close(listen.model);
+    kodama_model_close(listen.draft_model);
     interrupt_close();
     if (listen.saved.format) (void)output_close(&listen.saved.output);
     transcript_free(&listen.printed);

@@ -13,6 +13,8 @@ struct listen_options {
     const char *save;
     const char *engine;
     const char *model;
+    const char *finals;
+    const char *drafts; /* --partials */
     const char *language;
     const char *grammar;
     const char *detector;

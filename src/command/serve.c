@@ -13,6 +13,7 @@
 
 #include "command/command.h"
 #include "command/interrupt.h"
+#include "command/model_wish.h"
 #include "command/output.h"
 
 enum { TOKEN_BYTES = 256 };
@@ -27,6 +28,10 @@ struct serve_options {
     const char *key;
     const char *engine;
     const char *model;
+    const char *finals;
+    const char *partials;
+    const char *grammar;
+    const char *language;
     uint32_t n_decoders;
     const char *detector;
     uint32_t max_sessions;
@@ -77,6 +82,7 @@ static void fill(const struct serve_options *options, const struct kodama_log *l
     config->certificate = options->certificate;
     config->key = options->key;
     config->detector = options->detector;
+    config->language = options->language;
     config->max_sessions = options->max_sessions;
     config->max_per_address = options->max_per_address;
     config->max_upload_mb = options->max_upload_mb;
@@ -85,9 +91,40 @@ static void fill(const struct serve_options *options, const struct kodama_log *l
     config->log = log;
 }
 
-static void wait_for_signal(void)
+static struct model_wish wish(const struct serve_options *options, const struct kodama_log *log)
 {
+    return (struct model_wish){.engine = options->engine,
+                               .model = options->model,
+                               .finals = options->finals,
+                               .partials = options->partials,
+                               .grammar = options->grammar,
+                               .language = options->language,
+                               .n_decoders = options->n_decoders,
+                               .log = log};
+}
+
+/* SIGHUP: load the model anew, for the default or its file may be another one now. */
+static void reload(const struct serve_options *options, struct kodama_server *server,
+                   const struct kodama_log *log)
+{
+    const struct model_wish wished = wish(options, log);
+    struct model_choice choice;
+    struct kodama_error error = {0};
+    model_wish_finals(&wished, &choice);
+    if (kodama_server_swap_model(server, &choice.config, &error) < 0) {
+        complain("serve", "%s", error.message);
+    }
+}
+
+static void wait_for_signal(const struct serve_options *options, struct kodama_server *server,
+                            const struct kodama_log *log)
+{
+    unsigned n_reloads = interrupt_reloads();
     while (!interrupt_signal()) {
+        if (interrupt_reloads() != n_reloads) {
+            n_reloads = interrupt_reloads();
+            reload(options, server, log);
+        }
         struct pollfd poller = {.fd = interrupt_descriptor(), .events = POLLIN};
         (void)poll(&poller, 1, -1);
         interrupt_acknowledge();
@@ -95,15 +132,19 @@ static void wait_for_signal(void)
 }
 
 static int serve(const struct serve_options *options, struct kodama_model *model,
-                 const struct kodama_log *log)
+                 struct kodama_model *partials, const struct kodama_log *log)
 {
     struct kodama_server_config config = KODAMA_SERVER_CONFIG_INIT;
     struct kodama_server *server = NULL;
     struct kodama_error error = {0};
     char line[512];
     fill(options, log, &config);
+    config.partials_model = partials;
+    config.takes_models = true;
     if (kodama_server_open(&server, model, &config, &error) < 0) {
         complain("serve", "%s", error.message);
+        kodama_model_close(model);
+        kodama_model_close(partials);
         return EXIT_FAILED;
     }
     snprintf(line, sizeof line, "http%s://%s:%u\n", options->certificate ? "s" : "", options->host,
@@ -111,7 +152,7 @@ static int serve(const struct serve_options *options, struct kodama_model *model
     int code = output_whole("serve", line, strlen(line));
     if (code == EXIT_DONE) {
         interrupt_arm();
-        wait_for_signal();
+        wait_for_signal(options, server, log);
         if (options->verbose) complain("serve", "finishing what was heard");
         if (kodama_server_stop(server, (int64_t)options->stop_s * 1000000000) < 0) {
             complain("serve", "what was not delivered in %u s is lost", options->stop_s);
@@ -125,8 +166,7 @@ static int serve(const struct serve_options *options, struct kodama_model *model
 static int serve_run(const struct invocation *invocation)
 {
     struct serve_options options = *(const struct serve_options *)invocation->options;
-    struct kodama_model_config config = KODAMA_MODEL_CONFIG_INIT;
-    struct kodama_model *model = NULL;
+    struct kodama_model *model, *partials;
     struct kodama_error error = {0};
     char token[TOKEN_BYTES];
     struct kodama_log log = {.write = log_line,
@@ -139,18 +179,17 @@ static int serve_run(const struct invocation *invocation)
         if (!read_token(options.token_file, token)) return EXIT_FAILED;
         options.token = token;
     }
+    const struct model_wish wished = wish(&options, &log);
+    int code = model_wish_check("serve", &wished);
+    if (code != EXIT_DONE) return code;
+    interrupt_take_reloads();
     (void)interrupt_open(NULL, NULL);
-    config.engine = options.engine;
-    config.path = options.model;
-    config.n_decoders = options.n_decoders;
-    config.log = &log;
-    int code = EXIT_FAILED;
-    if (kodama_model_open(&model, &config, &error) == KODAMA_OK) {
-        code = serve(&options, model, &log);
+    code = EXIT_FAILED;
+    if (model_wish_open(&wished, &model, &partials, &error) == KODAMA_OK) {
+        code = serve(&options, model, partials, &log);
     } else {
         complain("serve", "%s", error.message);
     }
-    kodama_model_close(model);
     interrupt_close();
     return code;
 }
@@ -216,10 +255,35 @@ static const struct option_entry serve_table[] = {
     {.name = "model",
      .letter = 'm',
      .kind = OPTION_TEXT,
-     .argument = "PATH",
-     .help = "Folder or file of the engine's model, the engine's own when not given",
+     .argument = "MODEL",
+     .help = "Name of a model (kodama models), or its folder or file; the default one of kodama "
+             "models, else the engine's own, when not given",
      .is_file = true,
      .offset = AT(model)},
+    {.name = "partials",
+     .kind = OPTION_TEXT,
+     .argument = "ENGINE",
+     .help = "Make partials with this engine, or this model: a fast one beside a better one for "
+             "the finals. Then nothing of them is stable",
+     .offset = AT(partials)},
+    {.name = "finals",
+     .kind = OPTION_TEXT,
+     .argument = "ENGINE",
+     .help = "Make finals with this engine, or this model; as --engine or --model",
+     .offset = AT(finals)},
+    {.name = "language",
+     .kind = OPTION_TEXT,
+     .argument = "CODE",
+     .help = "Language spoken where a client does not say, such as en, de or ja, with an engine "
+             "that knows several; found out for each utterance when not given",
+     .offset = AT(language)},
+    {.name = "grammar",
+     .letter = 'g',
+     .kind = OPTION_TEXT,
+     .argument = "FILE",
+     .help = "Recognise only what this JSGF grammar allows",
+     .is_file = true,
+     .offset = AT(grammar)},
     {.name = "decoders",
      .kind = OPTION_COUNT,
      .argument = "N",
@@ -299,9 +363,19 @@ static const struct section serve_sections[] = {
      "  GET /status      version, engines, models, sessions (JSON)\n"
      "  GET /healthz     200 while it takes sessions, 503 while it ends\n"
      "  GET /metrics     counters for Prometheus\n"
-     "  GET /v1/models   the model's name, as OpenAI's clients ask for it\n\n"
+     "  GET /v1/models   the model, and those of kodama models, as OpenAI's clients ask\n"
+     "                   for them\n"
+     "  POST /v1/models/default\n"
+     "                   another model\n\n"
      "The protocol is described in docs/server.md. The address is printed on standard output when "
      "the server listens."},
+    {"Another model",
+     "POST /v1/models/default with {\"model\": NAME}, or SIGHUP after kodama models default NAME, "
+     "loads "
+     "a model while the server goes on. When it is ready, new utterances are decoded by it, also "
+     "those of sessions in progress; those that were begun end with the old one, which is closed "
+     "then. A model that cannot be loaded changes nothing. GET /v1/models and GET /status tell how "
+     "far it is."},
     {"Ending",
      "The first Ctrl-C, or SIGTERM, refuses new sessions, recognises what was heard, delivers it "
      "and exits. The second ends at once."},

@@ -50,6 +50,7 @@ struct connection {
     char *body; /* of the answer; owned */
     size_t n_body;
     struct upload *upload;
+    bool orders;     /* another model; its body is in `text` */
     bool whole;      /* its body came */
     bool has_head;   /* the answer's was sent */
     bool ends;       /* the socket is closed after the answer: its body was not read */

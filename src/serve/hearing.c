@@ -16,6 +16,7 @@ struct hearing {
     struct kodama_recognizer *recognizer;
     uint32_t n_undecided; /* utterances that have stopped and have no final yet */
     uint64_t stopped_ns;  /* when the last utterance ended */
+    uint32_t generation;  /* of the models: which one it hears with */
 };
 
 static void on_event(void *user)
@@ -46,10 +47,14 @@ static int create(struct session *s, struct kodama_error *error)
     if (config.segmenter.fast_silence_ms > settings->silence_duration_ms) {
         config.segmenter.fast_silence_ms = settings->silence_duration_ms;
     }
-    if (settings->language[0]) config.language = settings->language;
+    config.language = settings->language[0] ? settings->language : s->server->config.language;
     config.on_event = on_event;
     config.user = s;
-    int status = kodama_recognizer_open(&h->recognizer, s->server->model, &config, error);
+    config.partials_model = s->server->served.partials_model;
+    h->generation = atomic_load(&s->server->served.generation);
+    struct kodama_model *model = served_hold(s->server);
+    int status = kodama_recognizer_open(&h->recognizer, model, &config, error);
+    served_release(model);
     if (status < 0) {
         free_hearing(h);
         return status;
@@ -93,9 +98,27 @@ static void count_event(struct session *s, const struct kodama_event *event)
     }
 }
 
+/** Hear with the newest model from the next utterance on, unless the client asked for another one
+ * by its name; and let an older one go when that is possible. */
+static void renew_model(struct session *s)
+{
+    struct hearing *h = s->state;
+    struct served *served = &s->server->served;
+    uint32_t generation = atomic_load(&served->generation);
+    if (generation == h->generation && atomic_load(&served->n_retired) == 0) return;
+    const char *asked = s->settings.model;
+    if (asked[0] && strcmp(asked, "default") != 0) return;
+    struct kodama_model *model = served_hold(s->server);
+    /* One that does not know the session's language is not for it: it stays with the old one. */
+    (void)kodama_recognizer_switch(h->recognizer, model, NULL);
+    served_release(model);
+    h->generation = generation;
+}
+
 static bool deliver(struct session *s)
 {
     struct hearing *h = s->state;
+    renew_model(s);
     struct kodama_event event;
     int status;
     while ((status = kodama_recognizer_next(h->recognizer, &event, 0)) == KODAMA_OK) {

@@ -203,13 +203,16 @@ static int answer_status(struct connection *connection)
 {
     struct kodama_server *server = connection->server;
     json_t *engines = json_array(), *models = json_array(), *object = json_object();
-    json_array_append_new(engines, json_string(kodama_model_engine(server->model)));
-    json_array_append_new(models, json_string(kodama_model_name(server->model)));
+    struct kodama_model *model = served_hold(server);
+    json_array_append_new(engines, json_string(kodama_model_engine(model)));
+    json_array_append_new(models, json_string(kodama_model_name(model)));
+    served_release(model);
     json_object_set_new(object, "status",
                         json_string(atomic_load(&server->stopping) ? "stopping" : "ok"));
     json_object_set_new(object, "version", json_string(kodama_version()));
     json_object_set_new(object, "engines", engines);
     json_object_set_new(object, "models", models);
+    json_object_set_new(object, "swap", served_swap_json(server));
     json_object_set_new(object, "sessions", json_integer(METRICS_GET(server->metrics.sessions)));
     json_object_set_new(
         object, "uptime_seconds",
@@ -219,22 +222,50 @@ static int answer_status(struct connection *connection)
 
 static int answer_models(struct connection *connection)
 {
-    json_t *model = json_object(), *list = json_array(), *object = json_object();
-    json_object_set_new(model, "id", json_string(kodama_model_name(connection->server->model)));
-    json_object_set_new(model, "object", json_string("model"));
-    json_object_set_new(model, "created", json_integer(0));
-    json_object_set_new(model, "owned_by", json_string("kodama"));
-    json_array_append_new(list, model);
-    json_object_set_new(object, "object", json_string("list"));
-    json_object_set_new(object, "data", list);
-    return answer(connection, HTTP_STATUS_OK, "application/json", json_text(object));
+    return answer(connection, HTTP_STATUS_OK, "application/json",
+                  served_list_text(connection->server));
+}
+
+/* The body is short and is kept until it is whole. */
+static int begin_order(struct connection *connection)
+{
+    connection->orders = true;
+    connection->n_text = 0;
+    return 0;
+}
+
+static int take_order(struct connection *connection, const void *bytes, size_t n_bytes)
+{
+    if (connection->n_text + n_bytes > SERVED_ORDER_BYTES_MAX) return -1;
+    char *text = memory_resize(connection->text, connection->n_text + n_bytes + 1, 1);
+    if (!text) return -1;
+    memcpy(text + connection->n_text, bytes, n_bytes);
+    connection->text = text;
+    connection->n_text += n_bytes;
+    return 0;
+}
+
+static int answer_order(struct connection *connection)
+{
+    static const char mapped[] = "::ffff:"; /* IPv4 as IPv6 */
+    char address[CONNECTION_ADDRESS_BYTES] = "", *text = NULL;
+    lws_get_peer_simple(connection->wsi, address, sizeof address);
+    bool is_mapped = strncmp(address, mapped, sizeof mapped - 1) == 0;
+    bool here = gate_is_loopback(address + (is_mapped ? sizeof mapped - 1 : 0));
+    unsigned status =
+        served_take_order(connection->server, connection->text ? connection->text : "",
+                          connection->n_text, here, &text);
+    connection->orders = false;
+    return answer(connection, status, "application/json", text);
 }
 
 static int answer_metrics(struct connection *connection)
 {
     struct kodama_server *server = connection->server;
     struct kodama_model_stats model;
-    kodama_model_stats(server->model, &model);
+    struct kodama_model *now = served_hold(server);
+    kodama_model_stats(now, &model);
+    served_release(now);
     char *text = metrics_text(&server->metrics, &model, clock_now_ns() - server->started_ns,
                               server->schedule.n_workers);
     return answer(connection, HTTP_STATUS_OK, "text/plain; version=0.0.4", text);
@@ -321,6 +352,7 @@ int http_request(struct connection *connection, const char *path)
     if (!posts && strcmp(path, "/status") == 0) return answer_status(connection);
     if (!posts && strcmp(path, "/metrics") == 0) return answer_metrics(connection);
     if (!posts && strcmp(path, "/v1/models") == 0) return answer_models(connection);
+    if (posts && strcmp(path, "/v1/models/default") == 0) return begin_order(connection);
     if (posts && strcmp(path, "/transcribe") == 0) return begin_upload(connection, false);
     if (posts && strcmp(path, "/v1/audio/transcriptions") == 0) {
         return begin_upload(connection, true);
@@ -331,6 +363,7 @@ int http_request(struct connection *connection, const char *path)
 
 int http_body(struct connection *connection, const void *bytes, size_t n_bytes)
 {
+    if (connection->orders) return take_order(connection, bytes, n_bytes);
     if (!connection->upload) return 0; /* refused, and told */
     int status = upload_write(connection->upload, bytes, n_bytes);
     if (status > 0 && !connection->body_waits) {
@@ -342,6 +375,7 @@ int http_body(struct connection *connection, const void *bytes, size_t n_bytes)
 
 int http_body_end(struct connection *connection)
 {
+    if (connection->orders) return answer_order(connection);
     if (!connection->upload) return 0;
     connection->whole = true;
     upload_finish(connection->upload);
@@ -361,5 +395,7 @@ void http_closed(struct connection *connection)
 {
     if (connection->upload) leave_upload(connection);
     free(connection->body);
-    connection->body = NULL;
+    free(connection->text);
+    connection->body = connection->text = NULL;
+    connection->orders = false;
 }

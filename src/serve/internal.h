@@ -11,6 +11,7 @@
 #include "base/thread.h"
 #include "serve/clerk.h"
 #include "serve/metrics.h"
+#include "serve/served.h"
 #include "serve/session.h"
 #include "serve/store.h"
 
@@ -42,7 +43,6 @@ struct kodama_server {
     /* Immutable after open. */
     struct kodama_server_config config; /* its texts are owned */
     char **origins;
-    struct kodama_model *model;
     uint64_t started_ns;
     uint32_t port;
     struct network *network;
@@ -50,6 +50,7 @@ struct kodama_server {
     bool running;
     struct upload *uploads; /* network thread */
 
+    struct served served;
     struct store store;
     struct schedule schedule;
     struct clerk clerk;

@@ -145,9 +145,12 @@ static bool on_audio(struct connection *connection, const void *bytes, size_t n_
 
 static char *ready(const struct session *session, uint64_t next_sample)
 {
-    struct kodama_model *model = session->server->model;
-    return message_ready(session->id, session->token, next_sample, session->settings.format.rate_hz,
-                         kodama_model_engine(model), kodama_model_name(model));
+    struct kodama_model *model = served_hold(session->server);
+    char *text =
+        message_ready(session->id, session->token, next_sample, session->settings.format.rate_hz,
+                      kodama_model_engine(model), kodama_model_name(model));
+    served_release(model);
+    return text;
 }
 
 static void on_event(struct session *session, const struct kodama_event *event)

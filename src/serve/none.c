@@ -37,3 +37,20 @@ void kodama_server_stats(struct kodama_server *server, struct kodama_server_stat
     (void)server;
     *stats = (struct kodama_server_stats){0};
 }
+
+int kodama_server_swap_model(struct kodama_server *server, const struct kodama_model_config *config,
+                             struct kodama_error *error)
+{
+    (void)server;
+    (void)config;
+    return error_set(error, KODAMA_ERR_UNSUPPORTED, "server: this build has none");
+}
+
+int kodama_server_swap_wait(struct kodama_server *server, struct kodama_swap *swap,
+                            int64_t timeout_ns)
+{
+    (void)server;
+    (void)timeout_ns;
+    if (swap) *swap = (struct kodama_swap){0};
+    return KODAMA_ERR_UNSUPPORTED;
+}

@@ -62,6 +62,7 @@ static bool copy_config(struct kodama_server *server, const struct kodama_server
     copied = copy_text(&own->certificate) && copied;
     copied = copy_text(&own->key) && copied;
     copied = copy_text(&own->detector) && copied;
+    copied = copy_text(&own->language) && copied;
     server->origins = memory_array(config->n_origins + 1, sizeof *server->origins);
     if (!server->origins) return false;
     for (size_t i = 0; i < config->n_origins; i++) {
@@ -84,6 +85,7 @@ static void free_config(struct kodama_server *server)
     free((char *)server->config.certificate);
     free((char *)server->config.key);
     free((char *)server->config.detector);
+    free((char *)server->config.language);
 }
 
 static int start(struct kodama_server *server, struct kodama_error *error)
@@ -140,14 +142,15 @@ int server_open(struct kodama_server **opened, struct kodama_model *model,
     condition_init(&server->schedule.changed);
     mutex_init(&server->clerk.mutex);
     condition_init(&server->clerk.changed);
-    server->model = model;
     server->started_ns = clock_now_ns();
-    status = open_store(server, store, error);
+    status = served_open(server, model, config, error);
+    if (status == KODAMA_OK) status = open_store(server, store, error);
     if (status == KODAMA_OK && !copy_config(server, config)) {
         status = error_set(error, KODAMA_ERR_MEMORY, "server: out of memory");
     }
     if (status == KODAMA_OK) status = start(server, error);
     if (status < 0) {
+        served_give_back(server);
         kodama_server_close(server);
         return status;
     }
@@ -189,6 +192,7 @@ void kodama_server_close(struct kodama_server *server)
     schedule_stop(server);
     clerk_free(server);
     network_free(server->network);
+    served_close(server);
     if (server->store.ops) server->store.ops->close(server->store.state);
     condition_destroy(&server->clerk.changed);
     mutex_destroy(&server->clerk.mutex);

@@ -70,18 +70,16 @@ bool sessions_make_room(struct network *network)
 
 static bool is_served(struct connection *connection, const struct settings *settings)
 {
-    struct kodama_model *model = connection->server->model;
     if (connection->dialect->work == &voicing) {
         if (!settings->model[0] || strcmp(settings->model, "default") == 0) return true;
         connection_refuse(connection, "not_found", "that voice model is not here", 1008);
         return false;
     }
-    if (settings->engine[0] && strcmp(settings->engine, kodama_model_engine(model)) != 0) {
+    if (!served_is(connection->server, settings->engine, "")) {
         connection_refuse(connection, "not_found", "that engine is not served here", 1008);
         return false;
     }
-    if (settings->model[0] && strcmp(settings->model, "default") != 0 &&
-        strcmp(settings->model, kodama_model_name(model)) != 0) {
+    if (!served_is(connection->server, "", settings->model)) {
         connection_refuse(connection, "not_found", "that model is not served here", 1008);
         return false;
     }
@@ -178,10 +176,13 @@ void sessions_tick(struct network *network, uint64_t now_ns)
     const struct kodama_server_config *config = &server->config;
     uint32_t lag_ms = 0;
     struct session *next;
+    bool lets_go = atomic_load(&server->served.n_retired) > 0;
+    if (lets_go) served_tidy(server);
     for (struct session *s = network->sessions; s; s = next) {
         next = s->next;
         uint32_t lag = atomic_load_explicit(&s->lag_ms, memory_order_relaxed);
         if (lag > lag_ms) lag_ms = lag;
+        if (lets_go) schedule_session(s); /* that hears nothing: an older model waits for it */
         if (!s->connection) {
             if (!s->dialect->resumes || now_ns - s->away_ns > config->resume_ms * CLOCK_NS_PER_MS) {
                 sessions_drop(network, s);

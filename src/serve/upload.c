@@ -316,7 +316,10 @@ static void transcribe(struct upload *u)
     config.format = audio_file_format(file);
     config.partials = false;
     config.segmenter.detector = u->server->config.detector;
-    status = kodama_recognizer_open(&recognizer, u->server->model, &config, &error);
+    struct kodama_model *model = served_hold(u->server);
+    config.language = u->server->config.language;
+    status = kodama_recognizer_open(&recognizer, model, &config, &error);
+    served_release(model);
     if (status == KODAMA_OK) status = hear(u, recognizer, file, &error);
     audio_file_close(file);
     while (status == KODAMA_OK && !is_left(u)) {

@@ -186,11 +186,12 @@ static int open_file(struct model *model, const char *path, struct kodama_error 
     return status;
 }
 
-/** "ggml-base.en" of "/models/ggml-base.en.bin". */
+/** "base.en" of "/models/ggml-base.en.bin", as the model store calls it. */
 static void put_name(const char *path, char *name, size_t n_bytes)
 {
     const char *base = strrchr(path, '/');
     base = base ? base + 1 : path;
+    if (strncmp(base, "ggml-", 5) == 0 && base[5]) base += 5;
     size_t n = strlen(base);
     if (n > 4 && strcmp(base + n - 4, ".bin") == 0) n -= 4;
     snprintf(name, n_bytes, "%.*s", (int)n, base);

@@ -314,6 +314,11 @@ static void report(const struct taking *taking, struct kodama_taken_model *taken
     taken->sum = taking->judged;
 }
 
+bool kodama_model_store_downloads(void)
+{
+    return download_is_built();
+}
+
 int kodama_model_store_get(struct kodama_model_store *store, const char *what,
                            const struct kodama_store_config *config,
                            struct kodama_taken_model *taken, struct kodama_error *error)

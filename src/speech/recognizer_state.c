@@ -41,17 +41,20 @@ static void put_setting(const struct kodama_recognizer *r, struct record *record
     record_put_u64(record, r->fast);
 }
 
-static void check_setting(const struct kodama_recognizer *r, struct record *record)
+/** @return whether the engine is the same, too: else the context is not for it */
+static bool check_setting(const struct kodama_recognizer *r, struct record *record)
 {
     record_get_tag(record, "KREC", 1);
     char *engine = record_get_text(record, ENGINE_NAME_BYTES_MAX);
-    bool same = engine && strcmp(engine, kodama_model_engine(r->model)) == 0;
+    bool same_engine = engine && strcmp(engine, kodama_model_engine(r->model)) == 0;
+    bool same = engine != NULL;
     free(engine);
     same = record_get_u32(record) == (uint32_t)r->format.sample && same;
     same = record_get_u32(record) == r->format.rate_hz && same;
     same = record_get_u32(record) == r->format.channels && same;
     same = record_get_u64(record) == r->fast && same;
     if (!same) record->failed = true;
+    return same_engine;
 }
 
 static void put_segmenter(const struct kodama_recognizer *r, struct record *record)
@@ -150,7 +153,7 @@ int kodama_recognizer_load(struct kodama_recognizer *r, const void *data, size_t
     }
     struct record record = record_reader(data, n_bytes);
     struct engine_context context = {0};
-    check_setting(r, &record);
+    bool same_engine = check_setting(r, &record);
     context.data = get_blob(&record, CONTEXT_BYTES_MAX, &context.n_bytes);
     if (!record.failed) resampler_load(r->resampler, &record);
     size_t n_segmenter = 0;
@@ -173,9 +176,10 @@ int kodama_recognizer_load(struct kodama_recognizer *r, const void *data, size_t
         mutex_unlock(&r->mutex);
         return KODAMA_ERR_CORRUPT;
     }
-    if (context.n_bytes == 0) {
+    if (context.n_bytes == 0 || !same_engine) {
         free(context.data);
         context.data = NULL;
+        context.n_bytes = 0;
     }
     decode_seat_set_context(r->seat, context);
     mutex_unlock(&r->mutex);

@@ -13,6 +13,7 @@
 #include "base/thread.h"
 #include "speech/engine.h"
 #include "speech/model.h"
+#include "support/whisper_model.h"
 
 #define READ "/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-"
 
@@ -544,6 +545,48 @@ static void finals_are_the_same_with_and_without_a_fast_model(void **state)
     free((void *)silence);
 }
 
+/** Two of Whisper's: what the small one says is tentative, what the large one says is written. */
+static void one_model_of_whisper_drafts_and_another_decides(void **state)
+{
+    (void)state;
+    if (!engine_find("whisper")) skip();
+    struct kodama_model_config config = KODAMA_MODEL_CONFIG_INIT;
+    struct kodama_model *models[2];
+    static const char *const scripts[] = {"<0.00> a hasty draft <1.00>",
+                                          "<0.00> well considered words <1.00>"};
+    config.n_decoders = 1;
+    for (int i = 0; i < 2; i++) {
+        const char *path = test_scratch(".bin");
+        struct kodama_error error = {0};
+        whisper_model_write(path, scripts[i], false);
+        config.path = path;
+        if (kodama_model_open(&models[i], &config, &error) < 0) fail_msg("%s", error.message);
+    }
+    struct kodama_recognizer *recognizer = open_recognizer(models[1], models[0], NULL);
+    struct kodama_event event;
+    int n_drafts = 0;
+    uint64_t deadline = clock_deadline(patience_ns);
+    speak(recognizer, SPOKEN);
+    while (n_drafts == 0 && clock_now_ns() < deadline) {
+        if (kodama_recognizer_next(recognizer, &event, 100 * CLOCK_NS_PER_MS) != KODAMA_OK)
+            continue;
+        if (event.kind != KODAMA_EVENT_PARTIAL) continue;
+        assert_string_equal(event.text, "a hasty draft");
+        assert_int_equal(event.stable_bytes, 0);
+        n_drafts++;
+    }
+    assert_int_equal(n_drafts, 1);
+    assert_int_equal(kodama_recognizer_finalize(recognizer), KODAMA_OK);
+    assert_finals(recognizer, 1, "well considered words");
+    /* And the other way round, from the next utterance on. */
+    assert_int_equal(kodama_recognizer_switch(recognizer, models[0], NULL), KODAMA_OK);
+    speak(recognizer, SPOKEN);
+    assert_int_equal(kodama_recognizer_finish(recognizer), KODAMA_OK);
+    assert_finals(recognizer, 1, "a hasty draft");
+    kodama_recognizer_close(recognizer);
+    for (int i = 0; i < 2; i++) kodama_model_close(models[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -557,6 +600,7 @@ int main(void)
         cmocka_unit_test(partials_are_of_one_model_and_finals_of_another),
         cmocka_unit_test(the_fast_model_needs_the_language_too),
         cmocka_unit_test(finals_are_the_same_with_and_without_a_fast_model),
+        cmocka_unit_test(one_model_of_whisper_drafts_and_another_decides),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
