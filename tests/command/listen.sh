@@ -90,6 +90,13 @@ else
 fi
 run listen --fast --format=json --no-partials "$speech"
 check "--no-partials leaves them out and the words as they are" same_words saved "$scratch/out"
+run listen --format=json --partials pocketsphinx --finals pocketsphinx "$speech"
+check "with two models the words are as they are" same_words messages "$scratch/out"
+check "and nothing tentative is stable" sh -c '! grep -q "\"stable\":[1-9]" "$1"' sh "$scratch/out"
+run listen --fast --engine pocketsphinx --finals pocketsphinx "$speech"
+check "an engine can be named only once" ended 2
+run listen --fast --finals nowhere "$speech"
+check "a model of the finals that is not there is refused" ended 1
 run listen --fast --format=json "$speech" "$speech"
 check "several files are one timeline" grep -q '"type":"closed".*"samples":95680' "$scratch/out"
 

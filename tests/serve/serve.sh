@@ -54,6 +54,35 @@ check "a port that is taken is told" grep -q 'cannot listen on 127.0.0.1 port' "
 finish
 check "its log has no token" sh -c '! grep -q secret "$1"' sh "$scratch/err"
 
+# Another model while it serves: SIGHUP takes the default, as it is now.
+export XDG_DATA_HOME="$scratch/data"
+sphinx=$(dirname "$(dirname "$(find /usr/share/pocketsphinx/model -name mdef | head -n 1)")")
+"$KODAMA" models add --link --name ours "$sphinx" > /dev/null
+check "it starts with a store" start
+# swapped STATE NUMBER: wait until the newest change of model, of that number, has this state
+swapped() {
+    for i in $(seq 600); do
+        fetch "$url/v1/models"
+        grep -q "\"state\":\"$1\",\"number\":$2," "$scratch/out" && return 0
+        sleep 0.1
+    done
+    return 1
+}
+"$KODAMA" models default ours
+kill -HUP $server
+check "SIGHUP loads the default model" swapped done 1
+check "the models of the store are listed" printed '"id":"ours"'
+fetch -X POST -d '{"model":"nowhere"}' "$url/v1/models/default"
+check "an order is taken" [ "$status" = 202 ]
+check "a model that is not there changes nothing" swapped failed 2
+fetch -X POST -d '{"model":"default"}' "$url/v1/models/default"
+check "the default is loaded again" swapped done 3
+fetch -F "file=@$speech" "$url/transcribe"
+check "it recognises" [ "$status" = 200 ]
+finish
+check "it ends in good order after all that" [ "$code" -eq 0 ]
+check "what did not work was told" said "the model stays as it is"
+
 run serve --host 0.0.0.0
 check "an address that others reach needs a token" [ "$code" -eq 1 ]
 check "and says so" said token
