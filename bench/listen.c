@@ -20,7 +20,7 @@ enum { RATE = 48000 };
 
 static const struct kodama_format format = {KODAMA_SAMPLE_F32, RATE, 1, 0};
 
-static void fail(const char *what, const struct kodama_error *error)
+static _Noreturn void fail(const char *what, const struct kodama_error *error)
 {
     fprintf(stderr, "bench_listen: %s: %s\n", what, error->message);
     exit(1);

@@ -23,8 +23,10 @@ static bool run_with(struct voice_run *run, RubberBandOptions options)
     RubberBandState state = rubberband_new(VOICE_RATE, 1, options, 1.0, exp2(run->pitch / 12));
     if (!state) return false;
     rubberband_set_max_process_size(state, VOICE_BLOCK);
-    /* Without a scale of its own it follows the pitch. */
-    if (run->formant != 0) rubberband_set_formant_scale(state, exp2(run->formant / 12));
+    /* The envelope is scaled before the pitch is; by itself it is scaled by 1 / pitch. */
+    if (run->formant != 0) {
+        rubberband_set_formant_scale(state, exp2((run->formant - run->pitch) / 12));
+    }
     run->states_ms = 1e3 * rubberband_get_start_delay(state) / VOICE_RATE;
     size_t n;
     for (const float *in; (in = voice_next(run, &n));) {
@@ -63,7 +65,9 @@ static bool run_live(struct voice_run *run)
         VOICE_RATE, 1, RubberBandLiveOptionWindowShort | RubberBandLiveOptionFormantPreserved);
     if (!state) return false;
     rubberband_live_set_pitch_scale(state, exp2(run->pitch / 12));
-    if (run->formant != 0) rubberband_live_set_formant_scale(state, exp2(run->formant / 12));
+    if (run->formant != 0) {
+        rubberband_live_set_formant_scale(state, exp2((run->formant - run->pitch) / 12));
+    }
     size_t block = rubberband_live_get_block_size(state), n_waiting = 0, n;
     float *waiting = malloc((block + VOICE_BLOCK) * sizeof *waiting);
     float *out = malloc(block * sizeof *out);
