@@ -133,17 +133,23 @@ double measure_crackle(struct measured sound, struct measured truth)
 
 enum { SMOOTH_MS = 26 };
 
-/* Loudness every millisecond, smoothed until glottal pulses do not show. Of the first difference:
- * low harmonics, whose level depends on the pitch, count little. */
-static double *loudness(struct measured sound, size_t *n)
+/* The n-th difference of a sound: 0, 1 or 2. */
+static double difference(const float *x, int order)
+{
+    double x0 = x[0], x1 = order > 0 ? x[-1] : 0, x2 = order > 1 ? x[-2] : 0;
+    return order == 0 ? x0 : order == 1 ? x0 - x1 : x0 - 2 * x1 + x2;
+}
+
+/* Loudness every millisecond, smoothed until glottal pulses do not show, of a sound's n-th
+ * difference: lows, all, highs. */
+static double *loudness(struct measured sound, int order, size_t *n)
 {
     size_t step = sound.rate_hz / 1000;
     *n = sound.n_frames / step;
     double *raw = calloc(*n + 1, sizeof *raw), *smooth = calloc(*n + 1, sizeof *smooth);
     for (size_t i = 0; raw && smooth && i < *n; i++) {
-        for (size_t k = i == 0; k < step; k++) {
-            const float *here = sound.samples + i * step + k;
-            double x = (double)here[0] - (double)here[-1];
+        for (size_t k = i == 0 ? 2 : 0; k < step; k++) {
+            double x = difference(sound.samples + i * step + k, order);
             raw[i] += x * x / (double)step;
         }
     }
@@ -182,14 +188,21 @@ static double likeness(const double *before, size_t n_before, const double *afte
 
 double measure_delay(struct measured before, struct measured after, double max_s)
 {
-    size_t n_before, n_after, best = 0, n_lags = (size_t)(max_s * 1000) + 2;
-    double *a = loudness(before, &n_before), *b = loudness(after, &n_after);
-    double *scores = malloc(n_lags * sizeof *scores), place = NAN;
-    if (a && b && scores) {
-        for (size_t lag = 0; lag < n_lags; lag++) {
-            scores[lag] = likeness(a, n_before, b, n_after, lag);
-            if (scores[lag] > scores[best]) best = lag;
+    size_t best = 0, n_lags = (size_t)(max_s * 1000) + 2;
+    double *scores = calloc(n_lags, sizeof *scores), place = NAN;
+    for (int order = 0; scores && order < 3; order++) {
+        size_t n_before, n_after;
+        double *a = loudness(before, order, &n_before), *b = loudness(after, order, &n_after);
+        for (size_t lag = 0; a && b && lag < n_lags; lag++) {
+            scores[lag] += likeness(a, n_before, b, n_after, lag);
         }
+        free(a);
+        free(b);
+    }
+    for (size_t lag = 0; scores && lag < n_lags; lag++) {
+        if (scores[lag] > scores[best]) best = lag;
+    }
+    if (scores) {
         place = (double)best;
         if (best > 0 && best + 1 < n_lags) {
             double left = scores[best - 1], top = scores[best], right = scores[best + 1];
@@ -197,8 +210,6 @@ double measure_delay(struct measured before, struct measured after, double max_s
             if (bend < 0) place += 0.5 * (left - right) / bend;
         }
     }
-    free(a);
-    free(b);
     free(scores);
     return place * before.rate_hz / 1000;
 }
