@@ -36,9 +36,14 @@ enum {
 #define HIGH_PASS_HZ 40.0f   /* offset and rumble are below */
 #define STRETCH_S 0.0125f    /* the most that is compared */
 #define CANDIDATE_LEAST 0.3f /* correlation */
-#define OCTAVE_COST 0.06f    /* per octave below OCTAVE_HZ */
 #define OCTAVE_HZ 250.0f
-#define UNVOICED_WORTH 0.5f  /* what "unvoiced" is worth */
+#define OCTAVE_LEAST 0.02f
+#define OCTAVE_COST 0.5f /* of what the best candidate is short of 1 */
+#define OCTAVE_MOST 0.06f
+#define HIGH_HZ 350.0f
+#define HIGH_LIKENESS 0.9f
+#define HIGH_COST 1.5f
+#define UNVOICED_WORTH 0.52f /* what "unvoiced" is worth */
 #define UNVOICED_SILENT 0.5f /* and more in what is silent beside the voice heard last */
 #define JUMP_COST 0.7f       /* per octave */
 #define VOICING_COST 0.2f    /* of a change between voiced and unvoiced */
@@ -260,11 +265,27 @@ static void add_candidate(struct frame *frame, struct candidate candidate)
     if (at < N_STATES) frame->states[at] = candidate;
 }
 
+/*
+ * What a candidate is worth beside others. What repeats after one period does so after two: so less
+ * for every octave down, and the less, the more exactly the best one repeats, since then a period
+ * that is only one of a formant shows. A voice this high is rare, and never hoarse.
+ */
+static float worth_of(float likeness, float best, float hz)
+{
+    float octave = OCTAVE_LEAST + OCTAVE_COST * (1.0f - best);
+    if (octave > OCTAVE_MOST) octave = OCTAVE_MOST;
+    float high = larger(log2f(hz / HIGH_HZ), 0.0f) * larger(HIGH_LIKENESS - likeness, 0.0f);
+    return likeness + octave * log2f(hz / OCTAVE_HZ) - HIGH_COST * high;
+}
+
 static void find_candidates(struct pitch_tracker *p, struct frame *frame, float unvoiced)
 {
     frame->n = 1;
     frame->states[0] = (struct candidate){.worth = unvoiced};
     frame->likeness = 0.0f;
+    for (uint32_t lag = p->lag_min + 1; lag < p->lag_max; lag++)
+        frame->likeness = larger(frame->likeness, p->likeness[lag]);
+    if (frame->likeness > 1.0f) frame->likeness = 1.0f;
     for (uint32_t lag = p->lag_min + 1; lag < p->lag_max; lag++) {
         const float *at = p->likeness + lag;
         if (at[0] < CANDIDATE_LEAST || at[0] < at[-1] || at[0] <= at[1]) continue;
@@ -274,8 +295,7 @@ static void find_candidates(struct pitch_tracker *p, struct frame *frame, float 
         if (hz > 1.02f * PITCH_HIGHEST_HZ || hz < 0.98f * PITCH_LOWEST_HZ) continue;
         if (height > 1.0f) height = 1.0f;
         struct candidate candidate = {.lag = exact, .likeness = height};
-        candidate.worth = height - OCTAVE_COST * log2f(OCTAVE_HZ / hz);
-        frame->likeness = larger(frame->likeness, height);
+        candidate.worth = worth_of(height, frame->likeness, hz);
         add_candidate(frame, candidate);
     }
     for (int k = 1; k < frame->n; k++) {
