@@ -1,0 +1,445 @@
+#define _DEFAULT_SOURCE
+/* kodama convert: voices in sound files, changed, several files at a time. */
+#include "command/convert.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kodama/clip.h>
+#include <kodama/stream.h>
+#include <kodama/voice.h>
+
+#include "command/input.h"
+#include "command/interrupt.h"
+#include "command/json.h"
+#include "command/output.h"
+#include "command/progress.h"
+#include "command/soundfile.h"
+
+enum { TICK_MS = 100, JOBS_MAX = 256 };
+
+struct convert;
+
+/* One file. Fields without a word are the worker's while it is at it. */
+struct job {
+    struct convert *convert; /* immutable */
+    const char *in;          /* immutable */
+    char *out;               /* immutable, owned */
+    double length_s;         /* immutable; of IN, below 0: not known */
+    struct kodama_voice *voice;
+    struct kodama_clip *clip;
+    struct kodama_format format;
+    float *block;  /* what comes out of a chunk */
+    size_t room;   /* frames in block */
+    uint64_t skip; /* frames of the delay that are still to come */
+    uint32_t latency;
+    double spent_s;
+    int status;
+    struct kodama_error error;
+    _Atomic uint64_t done_ms; /* of IN; read by the one who shows the progress */
+    _Atomic bool ended;
+    bool told; /* main thread's */
+};
+
+struct convert {
+    const struct convert_options *options;
+    struct kodama_voice_config config;
+    struct kodama_format raw;
+    struct job *jobs;
+    size_t n_jobs;
+    _Atomic size_t next;
+    _Atomic bool stopped;
+    int wake[2];
+    struct progress progress;
+};
+
+/* --------------------------------------------------------------- one file */
+
+/* Take frames that came out, without those of the delay. */
+static int take(struct job *job, int64_t n)
+{
+    if (n < 0) return (int)n;
+    size_t skipped = job->skip < (uint64_t)n ? (size_t)job->skip : (size_t)n;
+    job->skip -= skipped;
+    struct kodama_format format = job->format;
+    format.sample = KODAMA_SAMPLE_F32;
+    return kodama_clip_append(job->clip, format, job->block + skipped * format.channels,
+                              (size_t)n - skipped, &job->error);
+}
+
+static int on_chunk(void *user, const struct kodama_chunk *chunk)
+{
+    struct job *job = user;
+    if (atomic_load(&job->convert->stopped)) return KODAMA_ERR_CANCELLED;
+    int status = take(job, kodama_voice_process(job->voice, chunk->frames, chunk->n_frames,
+                                                job->block, job->room));
+    atomic_store(&job->done_ms, (chunk->position + chunk->n_frames) * 1000 / job->format.rate_hz);
+    return status;
+}
+
+static int open_voice(struct job *job, uint32_t chunk_frames)
+{
+    struct kodama_voice_config config = job->convert->config;
+    config.offline = true;
+    config.input = job->format;
+    config.output = job->format;
+    config.output.sample = KODAMA_SAMPLE_F32;
+    int status = kodama_voice_open(&job->voice, &config, &job->error);
+    if (status < 0) return status;
+    job->latency = kodama_voice_latency(job->voice);
+    job->skip = job->latency;
+    job->room = kodama_voice_room(job->voice, chunk_frames);
+    size_t rest = kodama_voice_room(job->voice, 0);
+    if (rest > job->room) job->room = rest;
+    job->block = calloc(job->room * job->format.channels, sizeof *job->block);
+    if (!job->block) return KODAMA_ERR_MEMORY;
+    return kodama_clip_create(&job->clip, config.output, NULL, 0, &job->error);
+}
+
+static int read_source(struct job *job, struct kodama_source *source)
+{
+    struct kodama_stream_config config = KODAMA_STREAM_CONFIG_INIT;
+    struct kodama_stream *stream = NULL;
+    job->format = kodama_source_format(source);
+    config.on_chunk = on_chunk;
+    config.user = job;
+    config.chunk_frames = job->format.rate_hz / 10;
+    int status = open_voice(job, config.chunk_frames);
+    if (status >= 0) status = kodama_stream_open(&stream, source, &config, &job->error);
+    if (status < 0) {
+        kodama_source_close(source);
+        return status;
+    }
+    status = kodama_stream_start(stream, &job->error);
+    if (status >= 0) status = kodama_stream_wait(stream, KODAMA_FOREVER, &job->error);
+    kodama_stream_close(stream);
+    if (status < 0) return status;
+    return take(job, kodama_voice_flush(job->voice, job->block, job->room));
+}
+
+static int open_source(struct job *job, struct kodama_source **source)
+{
+    struct kodama_source_config config = KODAMA_SOURCE_CONFIG_INIT;
+    bool standard = soundfile_is_standard(job->in);
+    config.paths = &job->in;
+    config.n_paths = 1;
+    if (standard) config.format = job->convert->raw;
+    return kodama_source_open(source, standard ? "stdin" : "file", &config, &job->error);
+}
+
+static int write_out(struct job *job)
+{
+    const struct convert_options *options = job->convert->options;
+    struct kodama_clip_save_config config = KODAMA_CLIP_SAVE_CONFIG_INIT;
+    if (soundfile_is_standard(job->out)) return KODAMA_OK; /* the main thread's */
+    config.type = soundfile_type(options->type);
+    config.sample = options->sample ? soundfile_sample(options->sample) : job->format.sample;
+    config.quality = options->quality;
+    config.fit = true;
+    if (!options->overwrite && access(job->out, F_OK) == 0) {
+        job->error.status = KODAMA_ERR_BUSY;
+        return KODAMA_ERR_BUSY;
+    }
+    return kodama_clip_save(job->clip, job->out, &config, &job->error);
+}
+
+static void run_job(struct job *job)
+{
+    struct kodama_source *source;
+    double begun_s = progress_now_s();
+    int status = open_source(job, &source);
+    if (status >= 0) status = read_source(job, source);
+    if (status >= 0 && !atomic_load(&job->convert->stopped)) status = write_out(job);
+    kodama_voice_close(job->voice);
+    job->voice = NULL;
+    free(job->block);
+    job->spent_s = progress_now_s() - begun_s;
+    job->status = status;
+}
+
+static void *work(void *argument)
+{
+    struct convert *convert = argument;
+    while (!atomic_load(&convert->stopped)) {
+        size_t i = atomic_fetch_add(&convert->next, 1);
+        if (i >= convert->n_jobs) break;
+        run_job(&convert->jobs[i]);
+        atomic_store(&convert->jobs[i].ended, true);
+        char byte = 0;
+        if (write(convert->wake[1], &byte, 1) < 0) break;
+    }
+    return NULL;
+}
+
+/* ------------------------------------------------------------ what is told */
+
+static int tell_json(const struct job *job)
+{
+    bool standard = soundfile_is_standard(job->out);
+    double duration_s = kodama_clip_duration(job->clip);
+    enum kodama_sample sample = job->convert->options->sample
+                                    ? soundfile_sample(job->convert->options->sample)
+                                    : job->format.sample;
+    enum kodama_file type = job->convert->options->type
+                                ? soundfile_type(job->convert->options->type)
+                                : kodama_file_of(job->out);
+    json_t *all = json_object();
+    json_object_set_new(all, "in", json_words(job->in));
+    json_object_set_new(all, "out", json_words(job->out));
+    json_object_set_new(all, "type",
+                        json_string(kodama_file_name(standard ? KODAMA_FILE_WAV : type)));
+    json_object_set_new(all, "sample", json_string(kodama_sample_name(sample)));
+    json_object_set_new(all, "rate", json_integer(job->format.rate_hz));
+    json_object_set_new(all, "channels", json_integer(job->format.channels));
+    json_object_set_new(all, "duration", json_rounded(duration_s, 6));
+    json_object_set_new(all, "seconds", json_rounded(job->spent_s, 3));
+    json_object_set_new(all, "speed", json_rounded(duration_s / job->spent_s, 1));
+    json_object_set_new(all, "latency_ms",
+                        json_rounded((double)job->latency * 1000 / (double)job->format.rate_hz, 3));
+    return json_print("convert", standard ? STDERR_FILENO : STDOUT_FILENO, all);
+}
+
+static int tell_words(const struct job *job)
+{
+    if (soundfile_is_standard(job->out)) return EXIT_DONE;
+    struct text line = {0};
+    double duration_s = kodama_clip_duration(job->clip);
+    text_printf(&line, "%s: %.3f s, %.0f times as fast as it lasts\n", job->out, duration_s,
+                duration_s / job->spent_s);
+    int code = output_whole("convert", line.bytes, line.length);
+    text_free(&line);
+    return code;
+}
+
+static int write_standard(struct job *job)
+{
+    struct soundfile_stream stream;
+    const char *sample = job->convert->options->sample;
+    int code = soundfile_begin(&stream, "convert", soundfile_type(job->convert->options->type),
+                               kodama_clip_format(job->clip),
+                               sample ? soundfile_sample(sample) : job->format.sample,
+                               kodama_clip_frames(job->clip));
+    if (code != EXIT_DONE) return code;
+    (void)soundfile_write(&stream, job->clip);
+    soundfile_end(&stream);
+    return output_code("convert", &stream.output);
+}
+
+/* What became of a file that has ended. */
+static int tell(struct convert *convert, struct job *job)
+{
+    int code = EXIT_DONE;
+    job->told = true;
+    if (job->status == KODAMA_ERR_CANCELLED || atomic_load(&convert->stopped)) {
+        /* the signal says enough */
+    } else if (job->status < 0) {
+        if (job->error.status == KODAMA_ERR_BUSY && !job->error.message[0])
+            progress_note(&convert->progress, "there is a file %s already; --overwrite replaces it",
+                          job->out);
+        else
+            progress_note(&convert->progress, "%s: %s", job->in,
+                          job->error.message[0] ? job->error.message
+                                                : kodama_strerror(job->status));
+        code = EXIT_FAILED;
+    } else {
+        if (soundfile_is_standard(job->out)) code = write_standard(job);
+        if (code == EXIT_DONE) {
+            code = convert->options->json ? tell_json(job) : tell_words(job);
+        }
+    }
+    kodama_clip_destroy(job->clip);
+    job->clip = NULL;
+    return code;
+}
+
+/* Until all have ended; the worst of their codes. */
+static int look_on(struct convert *convert)
+{
+    int code = EXIT_DONE;
+    double length_s = 0;
+    for (size_t i = 0; i < convert->n_jobs; i++) {
+        length_s = convert->jobs[i].length_s < 0 ? -1 : length_s + convert->jobs[i].length_s;
+        if (length_s < 0) break;
+    }
+    for (size_t n_told = 0; n_told < convert->n_jobs && !atomic_load(&convert->stopped);) {
+        struct pollfd pollers[] = {{.fd = interrupt_descriptor(), .events = POLLIN},
+                                   {.fd = convert->wake[0], .events = POLLIN}};
+        int n = poll(pollers, 2, progress_is_shown(&convert->progress) ? TICK_MS : -1);
+        if (n > 0 && pollers[0].revents) {
+            interrupt_acknowledge();
+            screen_refresh(&convert->progress.screen);
+        }
+        char bytes[64];
+        if (n > 0 && pollers[1].revents && read(convert->wake[0], bytes, sizeof bytes) < 0) break;
+        if (interrupt_signal()) atomic_store(&convert->stopped, true);
+        double done_s = 0;
+        for (size_t i = 0; i < convert->n_jobs; i++) {
+            struct job *job = &convert->jobs[i];
+            done_s += (double)atomic_load(&job->done_ms) * 1e-3;
+            if (job->told || !atomic_load(&job->ended)) continue;
+            int told = tell(convert, job);
+            if (told != EXIT_DONE) code = told;
+            if (told == EXIT_UNREAD) atomic_store(&convert->stopped, true);
+            n_told++;
+        }
+        progress_show(&convert->progress, done_s, length_s);
+    }
+    return code;
+}
+
+static int run_all(struct convert *convert)
+{
+    pthread_t threads[JOBS_MAX];
+    size_t n_threads = 0;
+    long n_cores = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t wanted = convert->options->jobs ? convert->options->jobs
+                    : n_cores > 0          ? (size_t)n_cores
+                                           : 1;
+    if (wanted > convert->n_jobs) wanted = convert->n_jobs;
+    if (wanted > JOBS_MAX) wanted = JOBS_MAX;
+    if (pipe(convert->wake) < 0) {
+        complain("convert", "no pipe: %s", error_words(errno));
+        return EXIT_FAILED;
+    }
+    /* From here on a signal waits for what is being written. */
+    interrupt_arm();
+    while (n_threads < wanted && pthread_create(&threads[n_threads], NULL, work, convert) == 0) {
+        n_threads++;
+    }
+    if (n_threads == 0) complain("convert", "no thread can be started");
+    int code = n_threads > 0 ? look_on(convert) : EXIT_FAILED;
+    atomic_store(&convert->stopped, true);
+    for (size_t i = 0; i < n_threads; i++) pthread_join(threads[i], NULL);
+    close(convert->wake[0]);
+    close(convert->wake[1]);
+    return interrupt_signal() ? 128 + interrupt_signal() : code;
+}
+
+/* ------------------------------------------------------------ what to do */
+
+/* FOLDER/NAME, with the ending of the type that is asked for, or of one that can be written. */
+static char *out_in_folder(const struct convert_options *options, const char *in)
+{
+    const char *name = strrchr(in, '/') ? strrchr(in, '/') + 1 : in;
+    const char *dot = strrchr(name, '.');
+    int stem = (int)(dot && dot != name ? dot - name : (ptrdiff_t)strlen(name));
+    struct text path = {0};
+    if (options->type)
+        text_printf(&path, "%s/%.*s.%s", options->folder, stem, name, options->type);
+    else if (kodama_file_of(name) != KODAMA_FILE_AUTO)
+        text_printf(&path, "%s/%s", options->folder, name);
+    else
+        text_printf(&path, "%s/%.*s.wav", options->folder, stem, name);
+    char *out = strdup(text_string(&path));
+    text_free(&path);
+    return out;
+}
+
+static int add_jobs(struct convert *convert, const struct invocation *invocation)
+{
+    const struct convert_options *options = convert->options;
+    bool folder = options->folder != NULL;
+    size_t n = invocation->n_operands;
+    if (!folder && n % 2 != 0) {
+        complain("convert", "%s has no OUT: give pairs of IN and OUT, or --output-dir",
+                 invocation->operands[n - 1]);
+        return EXIT_USAGE;
+    }
+    convert->n_jobs = folder ? n : n / 2;
+    convert->jobs = calloc(convert->n_jobs, sizeof *convert->jobs);
+    for (size_t i = 0; convert->jobs && i < convert->n_jobs; i++) {
+        struct job *job = &convert->jobs[i];
+        job->convert = convert;
+        job->in = invocation->operands[folder ? i : 2 * i];
+        job->out =
+            folder ? out_in_folder(options, job->in) : strdup(invocation->operands[2 * i + 1]);
+        if (!job->out) return EXIT_FAILED;
+    }
+    if (!convert->jobs) return EXIT_FAILED;
+    if (folder && mkdir(options->folder, 0777) < 0 && errno != EEXIST) {
+        complain("convert", "cannot make the folder %s: %s", options->folder, error_words(errno));
+        return EXIT_FAILED;
+    }
+    return EXIT_DONE;
+}
+
+static int check_job(struct convert *convert, struct job *job)
+{
+    const struct convert_options *options = convert->options;
+    bool standard = soundfile_is_standard(job->in) || soundfile_is_standard(job->out);
+    if (standard && convert->n_jobs > 1) {
+        complain("convert", "- (standard input or output) stands alone");
+        return EXIT_USAGE;
+    }
+    if (!soundfile_is_standard(job->out)) {
+        struct stat about;
+        if (!options->type && kodama_file_of(job->out) == KODAMA_FILE_AUTO) {
+            complain("convert",
+                     "cannot tell the type of %s by its name: let it end in .wav, .flac, .ogg, "
+                     ".opus or .mp3, or give --type",
+                     job->out);
+            return EXIT_USAGE;
+        }
+        if (!options->overwrite && lstat(job->out, &about) == 0) {
+            complain("convert", "there is a file %s already; --overwrite replaces it", job->out);
+            return EXIT_FAILED;
+        }
+    }
+    job->length_s = -1;
+    if (soundfile_is_standard(job->in)) return input_raw(&convert->raw, "convert", options->raw);
+    struct kodama_source *source;
+    if (open_source(job, &source) < 0) {
+        complain("convert", "%s", job->error.message);
+        return EXIT_FAILED;
+    }
+    int64_t length = kodama_source_length(source);
+    double rate_hz = (double)kodama_source_format(source).rate_hz;
+    if (length >= 0) job->length_s = (double)length / rate_hz;
+    kodama_source_close(source);
+    return EXIT_DONE;
+}
+
+/* Two that would write the same file. */
+static int check_pairs(const struct convert *convert)
+{
+    for (size_t i = 0; i < convert->n_jobs; i++) {
+        for (size_t k = i + 1; k < convert->n_jobs; k++) {
+            if (strcmp(convert->jobs[i].out, convert->jobs[k].out) != 0) continue;
+            complain("convert", "%s and %s would both become %s", convert->jobs[i].in,
+                     convert->jobs[k].in, convert->jobs[i].out);
+            return EXIT_USAGE;
+        }
+    }
+    return EXIT_DONE;
+}
+
+int convert_run(const struct invocation *invocation)
+{
+    static const struct kodama_voice_config plain = KODAMA_VOICE_CONFIG_INIT;
+    struct convert convert = {.options = invocation->options, .config = plain};
+    int code = voice_options_read("convert", &convert.options->voice, &convert.config);
+    if (code == EXIT_DONE) code = add_jobs(&convert, invocation);
+    if (code == EXIT_DONE) code = check_pairs(&convert);
+    for (size_t i = 0; i < convert.n_jobs && code == EXIT_DONE; i++) {
+        code = check_job(&convert, &convert.jobs[i]);
+    }
+    if (code == EXIT_DONE) {
+        bool standard = soundfile_is_standard(convert.jobs[0].out);
+        progress_open(&convert.progress, "convert", convert.options->progress, !standard);
+        progress_begin(&convert.progress, "converting");
+        code = run_all(&convert);
+        progress_close(&convert.progress);
+    }
+    for (size_t i = 0; convert.jobs && i < convert.n_jobs; i++) {
+        kodama_clip_destroy(convert.jobs[i].clip);
+        free(convert.jobs[i].out);
+    }
+    free(convert.jobs);
+    return code;
+}

@@ -1,0 +1,59 @@
+/* How a voice is changed: what the options mean. */
+#include "command/voice_options.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "command/output.h"
+
+const char *voice_noise_choice(size_t index)
+{
+    size_t n = 0;
+    while (kodama_voice_noise_name(n)) n++;
+    if (index < n) return kodama_voice_noise_name(index);
+    return index == n ? "none" : NULL;
+}
+
+const char *voice_effect_name(enum kodama_voice_effect effect)
+{
+    static const char *const names[] = {"none", "robot", "whisper", "radio"};
+    return (unsigned)effect < sizeof names / sizeof names[0] ? names[effect] : "none";
+}
+
+static int check_sum(const char *command, const char *name, double value, double most)
+{
+    if (fabs(value) <= most) return EXIT_DONE;
+    complain(command, "--%s and the preset's come to %g together; it is %g to %g", name, value,
+             -most, most);
+    return EXIT_USAGE;
+}
+
+int voice_options_read(const char *command, const struct voice_options *options,
+                       struct kodama_voice_config *config)
+{
+    struct kodama_voice_settings *settings = &config->settings;
+    int code = EXIT_DONE;
+    if (options->preset) code = voice_preset_take(command, options->preset, settings);
+    if (code != EXIT_DONE) return code;
+    double pitch = (double)settings->pitch + options->pitch;
+    double formant = (double)settings->formant + options->formant;
+    code = check_sum(command, "pitch", pitch, 24);
+    if (code == EXIT_DONE) code = check_sum(command, "formant", formant, 12);
+    if (code != EXIT_DONE) return code;
+    settings->pitch = (float)pitch;
+    settings->formant = (float)formant;
+    double gain_db = (double)settings->gain + options->gain_db;
+    settings->gain = (float)fmin(fmax(gain_db, -60), 24);
+    if (options->noise && options->noise_file) {
+        complain(command, "--noise and --noise-file do not go together");
+        return EXIT_USAGE;
+    }
+    if (options->noise) settings->noise = options->noise;
+    if (options->noise_file) settings->noise = "file";
+    if (options->noise_level > 0) settings->noise_level = (float)options->noise_level;
+    if (options->steady) settings->fluctuation = false;
+    config->noise_path = options->noise_file;
+    config->seed = options->seed;
+    config->deep = options->deep;
+    return EXIT_DONE;
+}

@@ -1,0 +1,42 @@
+"""Where a WAV file lies behind another one: `lag.py ONE OTHER [MOST_MS]` prints the lag of the best correlation in
+milliseconds and the correlation there. Of envelopes with --envelope, for voices that were changed."""
+import array
+import math
+import sys
+import wave
+
+
+def samples(path):
+    with wave.open(path) as file:
+        assert file.getsampwidth() == 2, "s16 is needed"
+        data = array.array("h", file.readframes(file.getnframes()))
+        return list(data[:: file.getnchannels()]), file.getframerate()
+
+
+def envelope(values, rate):
+    """Loudness every millisecond."""
+    step = rate // 1000
+    return [math.sqrt(sum(v * v for v in values[i : i + 5 * step])) for i in range(0, len(values) - 5 * step, step)]
+
+
+arguments = [a for a in sys.argv[1:] if not a.startswith("--")]
+one, rate = samples(arguments[0])
+other, other_rate = samples(arguments[1])
+most_ms = float(arguments[2]) if len(arguments) > 2 else 50
+if "--envelope" in sys.argv:
+    one, other = envelope(one, rate), envelope(other, other_rate)
+    rate = other_rate = 1000
+    one_mean, other_mean = sum(one) / len(one), sum(other) / len(other)
+    one, other = [v - one_mean for v in one], [v - other_mean for v in other]
+assert rate == other_rate, "rates differ"
+most = int(most_ms * rate / 1000)
+first, n = most, min(len(one), len(other)) - 2 * most
+if "--envelope" not in sys.argv:
+    n = min(n, 12000)
+best = (-2.0, 0)
+power = math.sqrt(sum(v * v for v in one[first : first + n])) or 1
+for lag in range(-most, most + 1):
+    part = other[first + lag : first + lag + n]
+    dot = sum(map(lambda a, b: a * b, one[first : first + n], part))
+    best = max(best, (dot / power / (math.sqrt(sum(v * v for v in part)) or 1), lag))
+print(f"{best[1] * 1000 / rate:.3f} {best[0]:.3f}")
