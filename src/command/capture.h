@@ -22,7 +22,10 @@ struct capture_options {
 };
 
 /** The entries for these options in a command's table; `type` has the member `capture`. */
-#define CAPTURE_OPTION_ENTRIES(type)                                                            \
+#define CAPTURE_OPTION_ENTRIES(type) CAPTURE_OPTION_ENTRIES_FOR(type, "normal")
+
+/** The same with another --latency when none is given. */
+#define CAPTURE_OPTION_ENTRIES_FOR(type, usual)                                                 \
     {.name = "app",                                                                             \
      .letter = 'a',                                                                             \
      .kind = OPTION_LIST,                                                                       \
@@ -64,7 +67,7 @@ struct capture_options {
          .kind = OPTION_CHOICE,                                                                 \
          .argument = "HOW",                                                                     \
          .help = "How soon sound arrives, against how often a processor wakes for it",          \
-         .fallback = "normal",                                                                  \
+         .fallback = (usual),                                                                   \
          .choice = capture_latency_name,                                                        \
          .offset = offsetof(type, capture.latency)},                                            \
         CAPTURE_BACKEND_ENTRY(type, capture.backend)

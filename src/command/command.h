@@ -101,8 +101,8 @@ struct invocation {
 
 extern const struct command command_listen, command_record, command_play, command_apps,
     command_devices, command_levels, command_volume, command_info, command_transcode,
-    command_convert, command_vad, command_serve, command_models, command_voices, command_doctor,
-    command_help;
+    command_convert, command_vad, command_voice, command_serve, command_models, command_voices,
+    command_doctor, command_help;
 
 /** The subcommands, ended by NULL. */
 extern const struct command *const commands[];

@@ -4,23 +4,10 @@
 #include <string.h>
 
 const struct command *const commands[] = {
-    &command_listen,
-    &command_record,
-    &command_play,
-    &command_apps,
-    &command_devices,
-    &command_levels,
-    &command_volume,
-    &command_info,
-    &command_transcode,
-    &command_convert,
-    &command_vad,
-    &command_serve,
-    &command_models,
-    &command_voices,
-    &command_doctor,
-    &command_help,
-    NULL,
+    &command_listen, &command_record, &command_play,  &command_apps,      &command_devices,
+    &command_levels, &command_volume, &command_info,  &command_transcode, &command_convert,
+    &command_vad,    &command_voice,  &command_serve, &command_models,    &command_voices,
+    &command_doctor, &command_help,   NULL,
 };
 
 const struct option_entry common_options[] = {

@@ -39,11 +39,12 @@ struct pink {
 };
 
 /* Energy of the filter's impulse response, which is the gain of white noise through it. */
-static float pink_energy(struct pink pink)
+static float pink_energy(struct pink pink, uint32_t rate_hz)
 {
-    /* The slowest pole forgets in rate / (2 pi 12 Hz) samples: 640 at 48 kHz. */
+    /* The slowest pole forgets in rate / (2 pi 12 Hz) samples: after six of these nothing is left.
+     */
     float energy = 0;
-    for (uint32_t i = 0; i < 20000; i++) {
+    for (uint32_t i = 0; i < rate_hz / 12; i++) {
         float x = i == 0 ? 1 : 0;
         for (uint32_t s = 0; s < pink.n_sections; s++) {
             pink.y[s] = x - pink.zero[s] * pink.x[s] + pink.pole[s] * pink.y[s];
@@ -66,7 +67,7 @@ static void pink_begin(void *state, uint32_t rate_hz, uint64_t key)
         pink->zero[pink->n_sections] = expf(-2 * w);
         pink->n_sections++;
     }
-    pink->gain = NOISE_BED_RMS / sqrtf(pink_energy(*pink));
+    pink->gain = NOISE_BED_RMS / sqrtf(pink_energy(*pink, rate_hz));
 }
 
 static void pink_block(void *state, float *out)

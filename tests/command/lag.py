@@ -1,6 +1,8 @@
 """Where a WAV file lies behind another one: `lag.py ONE OTHER [MOST_MS]` prints the lag of the best correlation in
-milliseconds and the correlation there. Of envelopes with --envelope, for voices that were changed."""
+milliseconds and the correlation there. Of envelopes with --envelope, for voices that were changed; with --marks of
+envelopes in time, as the recordings' lists of marks say when each frame was heard."""
 import array
+import json
 import math
 import sys
 import wave
@@ -19,11 +21,31 @@ def envelope(values, rate):
     return [math.sqrt(sum(v * v for v in values[i : i + 5 * step])) for i in range(0, len(values) - 5 * step, step)]
 
 
+def begun_ms(path, rate):
+    """When the first frame was heard."""
+    times = []
+    with open(path + ".jsonl") as lines:
+        for line in lines:
+            mark = json.loads(line)
+            if mark["event"] == "mark" and "time" in mark["flags"]:
+                times.append(mark["time_ns"] / 1e6 - mark["frame"] * 1000 / rate)
+    return sorted(times)[len(times) // 2]
+
+
 arguments = [a for a in sys.argv[1:] if not a.startswith("--")]
 one, rate = samples(arguments[0])
 other, other_rate = samples(arguments[1])
 most_ms = float(arguments[2]) if len(arguments) > 2 else 50
-if "--envelope" in sys.argv:
+if "--marks" in sys.argv:
+    moved_ms = begun_ms(arguments[1], other_rate) - begun_ms(arguments[0], rate)
+    # Frames that were heard together come together.
+    skip = int(abs(moved_ms) * rate / 1000)
+    if moved_ms > 0:
+        one = one[skip:]
+    else:
+        other = other[skip:]
+enveloped = "--envelope" in sys.argv or "--marks" in sys.argv
+if enveloped:
     one, other = envelope(one, rate), envelope(other, other_rate)
     rate = other_rate = 1000
     one_mean, other_mean = sum(one) / len(one), sum(other) / len(other)
@@ -31,7 +53,7 @@ if "--envelope" in sys.argv:
 assert rate == other_rate, "rates differ"
 most = int(most_ms * rate / 1000)
 first, n = most, min(len(one), len(other)) - 2 * most
-if "--envelope" not in sys.argv:
+if not enveloped:
     n = min(n, 12000)
 best = (-2.0, 0)
 power = math.sqrt(sum(v * v for v in one[first : first + n])) or 1

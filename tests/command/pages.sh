@@ -82,7 +82,7 @@ complete_in_bash() {
 "$KODAMA" --completion=bash > "$scratch/kodama.bash"
 if command -v bash > /dev/null; then
     check "the bash completion loads" complete_in_bash kodama ''
-    check "bash completes subcommands" printed "listen record play apps devices levels volume info transcode vad serve models voices doctor help"
+    check "bash completes subcommands" printed "listen record play apps devices levels volume info transcode convert vad voice serve models voices doctor help"
     complete_in_bash kodama listen --f
     check "bash completes options" printed "--format --fast"
     complete_in_bash kodama listen --format = s

@@ -147,6 +147,7 @@ static void the_beds_are_different_sounds(void **state)
     }
     const struct character *cafe = &are[0], *street = &are[1], *room = &are[2], *rain = &are[3];
     const struct character *white = &are[4], *pink = &are[5];
+    if (test_scale() < 1) return; /* what happens in seconds takes minutes to be seen */
     /* Voices have syllables; a road has cars that come and go; rain has drops. */
     assert_true(cafe->syllables > 2 * white->syllables);
     assert_true(cafe->syllables > 1.5 * rain->syllables);
