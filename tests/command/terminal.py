@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Captions on a terminal: runs kodama in a pseudo terminal and draws what it sends on a small screen."""
 import fcntl
+import json
 import os
 import pty
 import re
@@ -294,6 +295,30 @@ def live():
         check("and again, and no other key does", sorted(os.listdir(folder)) == ["past-2.wav", "past.wav"], os.listdir(folder))
 
 
+def changed_voices():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "voice.wav")
+        keys = [(0.4, press(b"++")), (0.8, press(b"]")), (1.2, press(b"m")), (1.8, press(b"m")), (2.2, press(b"n")),
+                (2.6, press(b"x")), (3.0, press(b"s")), (3.6, press(b"q"))]
+        screen, sent, code = run(["voice", "--file", LONGER, "--to", path, "--save-preset", "pressed"],
+                                 {"XDG_CONFIG_HOME": folder}, width=120, start=rb"behind", actions=keys)
+        seen = frames(sent)
+        check("the key q ends a voice with 0", code == 0 and screen.cursor and not screen.strange, sent[-400:])
+        check("it shows two meters and how late it is",
+              any(re.search("in  .* dBFS.*\n *out .* dBFS  [0-9]+ ms behind: [0-9]+ captured", one) for one in seen),
+              seen[-2:])
+        check("+ and ] change pitch and throat", any("pitch +2  formant +1" in one for one in seen), seen[-2:])
+        check("m mutes, and back", any("MUTE" in one for one in seen) and "MUTE" not in seen[-2], seen[-2:])
+        check("n goes to the next place", any("in cafe" in one for one in seen), seen[-2:])
+        check("s saves", any("saved" in one for one in seen), seen[-2:])
+        with open(os.path.join(folder, "kodama", "voices.json")) as file:
+            saved = json.load(file)["pressed"]
+        check("what was pressed is in the preset",
+              saved["pitch"] == 2 and saved["formant"] == 1 and saved["noise"] == "cafe", saved)
+        with wave.open(path) as file:
+            check("the file is whole", file.getnframes() > 2 * file.getframerate(), file.getparams())
+
+
 if sys.argv[1:] == ["live"]:
     live()
     print(f"# {tests} checks on a terminal")
@@ -305,6 +330,7 @@ if os.path.exists(SPEECH):
     plain_terminals()
     ends()
     progress()
+    changed_voices()
 else:
     skip("captions on a terminal", "pocketsphinx-testdata is not installed")
 print(f"1..{tests}")
