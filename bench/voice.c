@@ -18,6 +18,7 @@
  *   formant  median error of F1..F3 from LPC roots
  *   LSD      log-spectral distance, voiced and other places; MCD: mel-cepstral distortion
  *   crackle  sharpest second differences against the truth's, 1 is equal
+ *   clicks   a second: steps that stand out of the samples around them
  *   borders  second difference at borders of 10 ms against elsewhere, 1 is equal
  *   leak     correlation with the input
  * Then how well the pitch tracker follows, and how many sessions two threads hold in real time.
@@ -131,9 +132,9 @@ static void print_number(double value, int width, int digits)
 
 static void print_head(const char *title)
 {
-    printf("\n%s\n%-22s %6s %6s %6s %6s %6s %6s %7s %7s %6s %6s %6s %7s %7s %6s\n", title, "",
+    printf("\n%s\n%-22s %6s %6s %6s %6s %6s %6s %7s %7s %6s %6s %6s %7s %6s %7s %6s\n", title, "",
            "delay", "states", "CPU %", "cents", "rough", "gross%", "voicing", "formant", "LSD v",
-           "LSD u", "MCD", "crackle", "borders", "leak");
+           "LSD u", "MCD", "crackle", "clicks", "borders", "leak");
 }
 
 static void print_marks(const char *name, const struct voice_marks *marks)
@@ -151,6 +152,7 @@ static void print_marks(const char *name, const struct voice_marks *marks)
     print_number(marks->lsd_rest, 6, 2);
     print_number(marks->mcd, 6, 2);
     print_number(marks->crackle, 7, 2);
+    print_number(marks->clicks, 6, 1);
     print_number(marks->borders, 7, 2);
     print_number(marks->leakage, 6, 3);
     printf("\n");

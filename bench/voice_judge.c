@@ -173,6 +173,7 @@ static const struct voice_marks nothing = {
     .lsd_rest = NAN,
     .mcd = NAN,
     .crackle = NAN,
+    .clicks = NAN,
     .borders = NAN,
     .leakage = NAN,
     .roughness_db = NAN,
@@ -207,6 +208,7 @@ static void judge_speech(const struct voice_run *run, struct voice_case asked,
     marks->mcd = distance.mcd_db;
     marks->lsd_rest = measure_spectrum(is, should, &known, -1).lsd_db;
     marks->crackle = measure_crackle(is, should);
+    marks->clicks = measure_clicks(is);
     marks->borders = borders_of(is, content);
     marks->leakage = asked.pitch != 0 ? measure_leakage(before, is, 0.1) : NAN;
     pitch_track_free(&found);
@@ -260,6 +262,7 @@ struct voice_marks judge_recording(const struct voice_contender *contender, stru
         marks.formant = 100 * measure_formant_error(is, before, &task);
         if (asked.formant == 0) marks.lsd_rest = measure_spectrum(is, before, &known, -1).lsd_db;
         marks.crackle = measure_crackle(is, before);
+        marks.clicks = measure_clicks(is);
         marks.borders = borders_of(is, content);
         if (asked.pitch != 0) marks.leakage = measure_leakage(before, is, 0.1);
         pitch_track_free(&found);

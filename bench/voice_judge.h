@@ -18,7 +18,7 @@ struct voice_marks {
     double gross, voicing;            /* percent, of speech */
     double formant;                   /* percent */
     double lsd_voiced, lsd_rest, mcd; /* dB */
-    double crackle, borders, leakage;
+    double crackle, clicks, borders, leakage;
 };
 
 /** A speaker whose true voice at the target is known. */

@@ -154,6 +154,10 @@ static void clicks_and_borders_are_heard(void **state)
     assert_true(measure_borders(of(dirty), 480, 0) > 3 * before);
     assert_true(measure_borders(of(dirty), 480, 100) < 1.4);
     assert_true(measure_crackle(of(dirty), of(clean)) > 1.5);
+    assert_true(measure_clicks(of(clean)) == 0);
+    double clicks = measure_clicks(of(dirty)); /* of 100 steps a second, in a voice */
+    printf("# clicks %.1f\n", clicks);
+    assert_true(clicks > 40 && clicks < 101);
     synth_sound_free(clean);
     synth_sound_free(dirty);
 }

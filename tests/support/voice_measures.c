@@ -129,6 +129,24 @@ double measure_crackle(struct measured sound, struct measured truth)
     return sharpest(sound) / rms(sound) * rms(truth) / sharpest(truth);
 }
 
+double measure_clicks(struct measured sound)
+{
+    enum { NEAR = 6 };
+    double least = 0.03 * rms(sound);
+    size_t n = 0;
+    for (size_t i = NEAR + 1; i + NEAR < sound.n_frames; i++) {
+        const float *x = sound.samples + i;
+        double step = fabs((double)x[0] - (double)x[-1]), around = 0;
+        if (step <= least) continue;
+        for (int k = 1; k <= NEAR; k++) {
+            around = fmax(around, fabs((double)x[-k] - (double)x[-k - 1]));
+            around = fmax(around, fabs((double)x[k] - (double)x[k - 1]));
+        }
+        n += step > 2.5 * around;
+    }
+    return (double)n * sound.rate_hz / (double)(sound.n_frames ? sound.n_frames : 1);
+}
+
 /* --------------------------------------------------------------------- time */
 
 enum { SMOOTH_MS = 26 };

@@ -92,6 +92,10 @@ double measure_borders(struct measured sound, size_t period_frames, size_t phase
  * equally smooth, 2 and more crackles. */
 double measure_crackle(struct measured sound, struct measured truth);
 
+/** Clicks a second: steps from one sample to the next that stand out of the twelve around them by
+ * 2.5 times and are above 3 % of the sound's rms. Sound that was sampled has none. */
+double measure_clicks(struct measured sound);
+
 /** How much later than `before` the loudness of `after` goes up and down, in frames; 0..max_s. */
 double measure_delay(struct measured before, struct measured after, double max_s);
 
