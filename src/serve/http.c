@@ -141,20 +141,43 @@ static void leave_upload(struct connection *connection)
     connection->server->network->n_uploads--;
 }
 
-/* Events come one by one until the connection is closed. */
-static int begin_events(struct connection *connection)
+static bool add_header(struct lws *wsi, const char *name, const char *value, uint8_t **at,
+                       uint8_t *end)
+{
+    return lws_add_http_header_by_name(wsi, (const unsigned char *)name,
+                                       (const unsigned char *)value, (int)strlen(value), at,
+                                       end) == 0;
+}
+
+/* Lines of "Name: value\r\n". */
+static bool add_lines(struct lws *wsi, const char *lines, uint8_t **at, uint8_t *end)
+{
+    char name[64], value[128];
+    int n = 0;
+    for (; lines && sscanf(lines, "%62[^:]: %127[^\r]\r\n%n", name, value, &n) == 2; lines += n) {
+        snprintf(name + strlen(name), 2, ":");
+        if (!add_header(wsi, name, value, at, end)) return false;
+    }
+    return true;
+}
+
+/* The head of an answer that comes in pieces; one without a length until the connection is closed.
+ */
+static int begin_pieces(struct connection *connection, const struct upload_answer *a)
 {
     uint8_t headers[LWS_PRE + HEADERS_BYTES], *at = headers + LWS_PRE, *begin = at,
                                               *end = headers + sizeof headers - 1;
     struct lws *wsi = connection->wsi;
+    bool has_length = a->length >= 0;
     connection->has_head = true;
-    if (lws_add_http_header_status(wsi, HTTP_STATUS_OK, &at, end) ||
-        lws_add_http_header_by_name(wsi, (const unsigned char *)"content-type:",
-                                    (const unsigned char *)"text/event-stream", 17, &at, end) ||
-        lws_add_http_header_by_name(wsi, (const unsigned char *)"cache-control:",
-                                    (const unsigned char *)"no-store", 8, &at, end) ||
-        lws_add_http_header_by_name(wsi, (const unsigned char *)"connection:",
-                                    (const unsigned char *)"close", 5, &at, end)) {
+    connection->ends = connection->ends || !has_length;
+    if (lws_add_http_header_status(wsi, a->status, &at, end) ||
+        !add_header(wsi, "content-type:", a->type, &at, end) ||
+        !add_header(wsi, "cache-control:", "no-store", &at, end) ||
+        !add_lines(wsi, a->headers, &at, end) ||
+        (has_length &&
+         lws_add_http_header_content_length(wsi, (lws_filepos_t)a->length, &at, end)) ||
+        (!has_length && !add_header(wsi, "connection:", "close", &at, end))) {
         return -1;
     }
     return lws_finalize_write_http_header(wsi, begin, &at, end) ? -1 : 0;
@@ -166,21 +189,19 @@ static int answer_upload(struct connection *connection)
     if (!connection->whole) return 0;
     struct upload_answer a = upload_take(connection->upload);
     if (!a.bytes && !a.last) return 0;
-    if (!a.streams && !connection->has_head) {
-        leave_upload(connection);
-        return answer(connection, a.status, a.type, a.bytes);
-    }
     if (!connection->has_head) {
-        if (begin_events(connection)) {
+        if (begin_pieces(connection, &a)) {
             free(a.bytes);
             return -1;
         }
         lws_callback_on_writable(connection->wsi);
     }
-    int sent = a.bytes ? send_bytes(connection, a.bytes, a.n_bytes, false) : 0;
+    bool ends = a.last && a.length >= 0;
+    int sent = a.bytes ? send_bytes(connection, a.bytes, a.n_bytes, ends) : 0;
     if (!a.last) return sent;
     leave_upload(connection);
-    return -1;
+    connection->has_head = false;
+    return sent || !ends ? -1 : complete(connection);
 }
 
 int http_writable(struct connection *connection)
@@ -283,22 +304,25 @@ static int answer_error(struct connection *connection, unsigned status, const ch
 }
 
 /* Options in the query; those of a form are its own fields. */
-static void read_options(struct lws *wsi, struct upload_options *options)
+static int read_options(struct lws *wsi, struct upload_options *options, struct kodama_error *error)
 {
-    char argument[128];
-    for (int i = 0;
-         lws_hdr_copy_fragment(wsi, argument, sizeof argument, WSI_TOKEN_HTTP_URI_ARGS, i) >= 0;
-         i++) {
-        const char *value = strchr(argument, '=');
+    char argument[UPLOAD_OPTION_BYTES + 32];
+    for (int i = 0;; i++) {
+        int n = lws_hdr_copy_fragment(wsi, argument, sizeof argument, WSI_TOKEN_HTTP_URI_ARGS, i);
+        if (n == -1) return KODAMA_OK;
+        char *value = n >= 0 ? strchr(argument, '=') : NULL;
         if (!value) continue;
-        bool on = strcmp(value, "=1") == 0 || strcmp(value, "=true") == 0;
-        if (strncmp(argument, "response_format=", 16) == 0) {
-            snprintf(options->format, sizeof options->format, "%.*s", UPLOAD_OPTION_BYTES - 1,
-                     value + 1);
-        }
-        if (strncmp(argument, "words=", 6) == 0) options->words = on;
-        if (strncmp(argument, "stream=", 7) == 0) options->streams = on;
+        *value++ = '\0';
+        int status = options->work->option(options, argument, value, error);
+        if (status < 0) return status;
     }
+}
+
+/* Who asks: those who know the token are one, others are told apart by their address. */
+static void name_owner(const struct connection *connection, char *owner, size_t n_bytes)
+{
+    snprintf(owner, n_bytes, "%s",
+             connection->server->config.token ? "token" : connection->address);
 }
 
 static int refuse_upload(struct connection *connection, unsigned status, const char *words)
@@ -308,11 +332,13 @@ static int refuse_upload(struct connection *connection, unsigned status, const c
     return answer_error(connection, status, words);
 }
 
-static int begin_upload(struct connection *connection, bool openai)
+static int begin_upload(struct connection *connection, const struct upload_work *work, bool openai)
 {
     struct lws *wsi = connection->wsi;
     struct kodama_server *server = connection->server;
-    struct upload_options options = {.openai = openai};
+    struct upload_options options = {
+        .work = work, .openai = openai, .voice = voice_options_default()};
+    struct kodama_error error = {0};
     char length[32], type[UPLOAD_TYPE_BYTES] = "";
     if (atomic_load(&server->stopping)) {
         return refuse_upload(connection, 503, "The server is being stopped.");
@@ -327,13 +353,34 @@ static int begin_upload(struct connection *connection, bool openai)
     if (lws_hdr_copy(wsi, type, sizeof type, WSI_TOKEN_HTTP_CONTENT_TYPE) < 0) {
         return refuse_upload(connection, 400, "The Content-Type is too long.");
     }
-    read_options(wsi, &options);
+    if (read_options(wsi, &options, &error) < 0) {
+        return refuse_upload(connection, 400, error.message);
+    }
+    name_owner(connection, options.owner, sizeof options.owner);
     connection->upload = upload_start(server, type, &options);
     if (!connection->upload) {
         return refuse_upload(connection, 503, "As many files as the server allows are at work.");
     }
     server->network->n_uploads++;
     return 0;
+}
+
+static int reset_session(struct connection *connection)
+{
+    struct upload_options options = {.work = &upload_convert, .voice = voice_options_default()};
+    struct kodama_error error = {0};
+    connection->ends = true; /* a body, if there is one, is not read */
+    if (read_options(connection->wsi, &options, &error) < 0) {
+        return answer_error(connection, 400, error.message);
+    }
+    if (!options.session[0]) return answer_error(connection, 400, "Which? ?session_id= says it.");
+    name_owner(connection, options.owner, sizeof options.owner);
+    bool was_there = voices_forget(&connection->server->voices, options.owner, options.session);
+    json_t *object = json_object();
+    json_object_set_new(object, "status", json_string("ok"));
+    json_object_set_new(object, "session_id", json_string(options.session));
+    json_object_set_new(object, "was_there", json_boolean(was_there));
+    return answer(connection, HTTP_STATUS_OK, "application/json", json_text(object));
 }
 
 int http_request(struct connection *connection, const char *path)
@@ -353,10 +400,19 @@ int http_request(struct connection *connection, const char *path)
     if (!posts && strcmp(path, "/metrics") == 0) return answer_metrics(connection);
     if (!posts && strcmp(path, "/v1/models") == 0) return answer_models(connection);
     if (posts && strcmp(path, "/v1/models/default") == 0) return begin_order(connection);
-    if (posts && strcmp(path, "/transcribe") == 0) return begin_upload(connection, false);
-    if (posts && strcmp(path, "/v1/audio/transcriptions") == 0) {
-        return begin_upload(connection, true);
+    if (posts && strcmp(path, "/transcribe") == 0) {
+        return begin_upload(connection, &upload_transcribe, false);
     }
+    if (posts && strcmp(path, "/v1/audio/transcriptions") == 0) {
+        return begin_upload(connection, &upload_transcribe, true);
+    }
+    if (posts && strcmp(path, "/convert") == 0) {
+        return begin_upload(connection, &upload_convert, false);
+    }
+    if (posts && strcmp(path, "/convert-chunk") == 0) {
+        return begin_upload(connection, &upload_convert_chunk, false);
+    }
+    if (posts && strcmp(path, "/reset-session") == 0) return reset_session(connection);
     connection->ends = posts;
     return answer_error(connection, HTTP_STATUS_NOT_FOUND, "There is nothing here.");
 }

@@ -14,6 +14,7 @@
 #include "serve/served.h"
 #include "serve/session.h"
 #include "serve/store.h"
+#include "serve/voices.h"
 
 enum { SERVER_WORKERS_MAX = 64 };
 
@@ -55,6 +56,7 @@ struct kodama_server {
     struct schedule schedule;
     struct clerk clerk;
     struct metrics metrics;
+    struct voices voices;
 
     /* Lock. */
     struct mutex mutex;

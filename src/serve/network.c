@@ -96,7 +96,8 @@ static void on_tick(uv_timer_t *timer)
         heartbeat(c, now_ns);
     }
     check_drained(network);
-    if (!network->sessions && !network->connections) {
+    uint32_t n_voices = voices_expire(&network->server->voices, now_ns);
+    if (!network->sessions && !network->connections && n_voices == 0) {
         uv_timer_stop(&network->timer);
         network->ticking = false;
     }

@@ -142,6 +142,7 @@ int server_open(struct kodama_server **opened, struct kodama_model *model,
     condition_init(&server->schedule.changed);
     mutex_init(&server->clerk.mutex);
     condition_init(&server->clerk.changed);
+    voices_open(&server->voices, config->max_sessions, (uint64_t)config->idle_ms * CLOCK_NS_PER_MS);
     server->started_ns = clock_now_ns();
     status = served_open(server, model, config, error);
     if (status == KODAMA_OK) status = open_store(server, store, error);
@@ -193,6 +194,7 @@ void kodama_server_close(struct kodama_server *server)
     clerk_free(server);
     network_free(server->network);
     served_close(server);
+    voices_close(&server->voices);
     if (server->store.ops) server->store.ops->close(server->store.state);
     condition_destroy(&server->clerk.changed);
     mutex_destroy(&server->clerk.mutex);

@@ -1,53 +1,22 @@
 #define _DEFAULT_SOURCE
-/* A file to be transcribed: received into a temporary file, recognised, answered. */
-#include "serve/upload.h"
+/* A file that comes in: received into a temporary file, handed to its work, answered. */
+#include "serve/upload_internal.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "audio/audio_file.h"
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/memory.h"
-#include "serve/form.h"
 
 enum {
     RING_BYTES = 512 * 1024,
     MARGIN_BYTES = 128 * 1024,
-    BLOCK_FRAMES = 4096,
-    STEP_MS =
-        100, /* so often a writer that waits for decoders looks whether anybody waits for it */
-};
-
-struct upload {
-    _Atomic uint32_t references; /* the network thread's and the own one's */
-    struct kodama_server *server;
-    struct thread thread;
-    struct upload *next; /* the server's list */
-    _Atomic bool ended;  /* its thread is to be joined */
-
-    /* Own thread only, once it runs. */
-    struct upload_options options;
-    struct form form;
-    bool is_form;
-    char path[128];
-    int fd;
-    uint64_t n_written;
-    bool has_file;
-    const char *failure; /* static words */
-    unsigned failure_status;
-    struct upload_result result;
-
-    /* Lock. */
-    struct mutex mutex;
-    struct condition changed;
-    char *ring;
-    uint64_t received, consumed;
-    bool whole, left;
-    struct upload_answer answer; /* bytes: what was not taken yet */
+    PIECE_BYTES = 64 * 1024,        /* of an answer that is a file */
+    WAITING_BYTES_MAX = 256 * 1024, /* of it, not sent yet */
 };
 
 static void upload_unref(struct upload *u)
@@ -105,6 +74,7 @@ struct upload_answer upload_take(struct upload *u)
     struct upload_answer answer = u->answer;
     u->answer.bytes = NULL;
     u->answer.n_bytes = 0;
+    condition_signal(&u->changed);
     mutex_unlock(&u->mutex);
     return answer;
 }
@@ -120,39 +90,110 @@ void upload_leave(struct upload *u)
 
 /* ---------------------------------------------------------------- the answer */
 
-/* Add to the answer; the bytes are taken. */
-static void answer(struct upload *u, unsigned status, const char *type, char *bytes, bool last)
+/* Add to the answer; the bytes are taken. False: out of memory. */
+static bool append(struct upload *u, char *bytes, size_t n_bytes)
+{
+    size_t before = u->answer.n_bytes;
+    char *all = bytes ? memory_resize(u->answer.bytes, before + n_bytes + 1, 1) : NULL;
+    if (all) {
+        memcpy(all + before, bytes, n_bytes);
+        u->answer.bytes = all;
+        u->answer.n_bytes = before + n_bytes;
+    }
+    free(bytes);
+    return all != NULL;
+}
+
+/* More of an answer, or all of it. */
+static void answer(struct upload *u, const struct upload_answer *part)
 {
     mutex_lock(&u->mutex);
-    size_t n = bytes ? strlen(bytes) : 0, before = u->answer.n_bytes;
-    char *all = bytes ? memory_resize(u->answer.bytes, before + n + 1, 1) : NULL;
-    if (all) {
-        memcpy(all + before, bytes, n + 1);
-        u->answer.bytes = all;
-        u->answer.n_bytes = before + n;
-    }
-    u->answer.status = bytes ? status : 500;
-    u->answer.type = type;
-    u->answer.streams = u->options.streams && status == 200;
-    if (last || !bytes) u->answer.last = true;
+    bool kept = append(u, part->bytes, part->n_bytes);
+    u->answer.status = kept ? part->status : 500;
+    u->answer.type = part->type;
+    u->answer.headers = u->headers[0] ? u->headers : NULL;
+    u->answer.length = part->length;
+    if (part->last || !kept) u->answer.last = true;
     mutex_unlock(&u->mutex);
-    free(bytes);
     network_wake(u->server->network);
 }
 
-static void fail(struct upload *u, unsigned status, const char *words)
+void upload_answer(struct upload *u, unsigned status, const char *type, char *text)
+{
+    size_t n = text ? strlen(text) : 0;
+    answer(u, &(struct upload_answer){.bytes = text,
+                                      .n_bytes = n,
+                                      .status = status,
+                                      .type = type,
+                                      .length = (int64_t)n,
+                                      .last = true});
+}
+
+void upload_stream(struct upload *u, const char *type, char *text, bool last)
+{
+    size_t n = text ? strlen(text) : 0;
+    answer(
+        u,
+        &(struct upload_answer){
+            .bytes = text, .n_bytes = n, .status = 200, .type = type, .length = -1, .last = last});
+}
+
+void upload_fail(struct upload *u, unsigned status, const char *words)
 {
     METRICS_ADD(u->server->metrics.refused[REFUSED_UPLOAD], 1);
-    answer(u, status, "application/json", upload_error(words), true);
+    upload_answer(u, status, "application/json", upload_error(words));
+}
+
+bool upload_is_left(struct upload *u)
+{
+    mutex_lock(&u->mutex);
+    bool left = u->left;
+    mutex_unlock(&u->mutex);
+    return left;
+}
+
+/* Wait until the client took most of what there is. False: nobody waits for it any more. */
+static bool wait_for_client(struct upload *u)
+{
+    mutex_lock(&u->mutex);
+    while (u->answer.n_bytes > WAITING_BYTES_MAX && !u->left) {
+        condition_wait(&u->changed, &u->mutex, CLOCK_NEVER);
+    }
+    bool left = u->left;
+    mutex_unlock(&u->mutex);
+    return !left;
+}
+
+bool upload_send_file(struct upload *u, int fd, const char *type)
+{
+    off_t length = lseek(fd, 0, SEEK_END);
+    struct upload_answer part = {.status = 200, .type = type, .length = length};
+    if (length < 0 || lseek(fd, 0, SEEK_SET) < 0) return false;
+    while (!part.last && wait_for_client(u)) {
+        char *bytes = memory_array(PIECE_BYTES, 1);
+        ssize_t n = bytes ? read(fd, bytes, PIECE_BYTES) : -1;
+        /* A client that gets fewer bytes than it was promised knows that they are not whole. */
+        part.last = n <= 0 || (length -= n) <= 0;
+        part.bytes = bytes;
+        part.n_bytes = n > 0 ? (size_t)n : 0;
+        answer(u, &part);
+        if (n < 0) return false;
+    }
+    return part.last;
 }
 
 /* -------------------------------------------------------------- receiving it */
 
 static void refuse(struct upload *u, unsigned status, const char *words)
 {
-    if (u->failure) return;
-    u->failure = words;
+    if (u->why.message[0]) return;
+    (void)error_set(&u->why, KODAMA_ERR_ARGUMENT, "%s", words);
     u->failure_status = status;
+}
+
+static bool is_refused(const struct upload *u)
+{
+    return u->why.message[0] != '\0';
 }
 
 static void store(struct upload *u, const char *bytes, size_t n_bytes)
@@ -162,7 +203,7 @@ static void store(struct upload *u, const char *bytes, size_t n_bytes)
     if (u->n_written > (uint64_t)u->server->config.max_upload_mb * 1000000) {
         refuse(u, 413, "The file is larger than this server takes.");
     }
-    while (n_bytes > 0 && !u->failure) {
+    while (n_bytes > 0 && !is_refused(u)) {
         ssize_t n = write(u->fd, bytes, n_bytes);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) {
@@ -174,25 +215,35 @@ static void store(struct upload *u, const char *bytes, size_t n_bytes)
     }
 }
 
-/* A field of the form. Values come in pieces; those that matter are short and come whole. */
+/* The field that was read so far is whole. */
+static void take_field(struct upload *u)
+{
+    struct kodama_error error = {0};
+    if (!u->field[0] || u->n_value >= sizeof u->value) return; /* too long for any that matters */
+    u->value[u->n_value] = '\0';
+    if (u->options.work->option(&u->options, u->field, u->value, &error) < 0) {
+        refuse(u, 400, error.message);
+    }
+    u->field[0] = '\0';
+}
+
+/* A field of the form, in pieces, the first of them empty. */
 static void on_field(void *user, const char *name, const char *bytes, size_t n_bytes)
 {
     struct upload *u = user;
-    char value[UPLOAD_OPTION_BYTES];
-    if (strcmp(name, "file") == 0) {
-        store(u, bytes, n_bytes);
-        return;
+    bool is_file = strcmp(name, u->options.work->file) == 0;
+    if (n_bytes == 0) {
+        take_field(u);
+        snprintf(u->field, sizeof u->field, "%s", is_file ? "" : name);
+        u->n_value = 0;
     }
-    if (n_bytes == 0 || n_bytes >= sizeof value) return;
-    memcpy(value, bytes, n_bytes);
-    value[n_bytes] = '\0';
-    if (strcmp(name, "response_format") == 0) {
-        snprintf(u->options.format, sizeof u->options.format, "%s", value);
-    } else if (strcmp(name, "stream") == 0) {
-        u->options.streams = strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
-    } else if (strcmp(name, "timestamp_granularities[]") == 0) {
-        if (strcmp(value, "word") == 0) u->options.words = true;
-        if (strcmp(value, "segment") == 0) u->options.segments = true;
+    if (is_file) {
+        store(u, bytes, n_bytes);
+    } else if (n_bytes < sizeof u->value - u->n_value) {
+        if (n_bytes > 0) memcpy(u->value + u->n_value, bytes, n_bytes);
+        u->n_value += n_bytes;
+    } else {
+        u->n_value = sizeof u->value;
     }
 }
 
@@ -222,7 +273,7 @@ static bool receive(struct upload *u)
 {
     char piece[16384];
     int64_t n;
-    while ((n = next_piece(u, piece, sizeof piece)) > 0 && !u->failure) {
+    while ((n = next_piece(u, piece, sizeof piece)) > 0 && !is_refused(u)) {
         if (!u->is_form) {
             store(u, piece, (size_t)n);
         } else if (!form_read(&u->form, piece, (size_t)n)) {
@@ -231,130 +282,32 @@ static bool receive(struct upload *u)
     }
     if (n < 0) return false;
     if (u->is_form && !form_ended(&u->form)) refuse(u, 400, "The form is not whole.");
-    if (!u->has_file || u->n_written == 0) {
-        refuse(u, 400,
-               "There is no file; send it as the body, or as the field \"file\" of a form.");
-    }
-    if (!upload_knows_format(u->options.format)) {
-        refuse(u, 400, "response_format must be json, text, srt, vtt or verbose_json.");
-    }
-    if (u->failure) fail(u, u->failure_status, u->failure);
-    return !u->failure;
+    take_field(u);
+    if (!u->has_file || u->n_written == 0) refuse(u, 400, u->options.work->no_file);
+    if (is_refused(u)) upload_fail(u, u->failure_status, u->why.message);
+    return !is_refused(u);
 }
 
-/* ------------------------------------------------------------ recognising it */
-
-/** @return false at the end of the conversation, or when memory is out */
-static bool take_events(struct upload *u, struct kodama_recognizer *recognizer, int64_t timeout_ns)
+int upload_temporary(char *path)
 {
-    struct kodama_event event;
-    int status;
-    while ((status = kodama_recognizer_next(recognizer, &event, timeout_ns)) == KODAMA_OK) {
-        if (event.kind != KODAMA_EVENT_FINAL) continue;
-        bool first = u->result.n_finals == 0;
-        METRICS_ADD(u->server->metrics.finals, 1);
-        if (!upload_keep(&u->result, &event)) return false;
-        if (u->options.streams && event.text[0]) {
-            answer(u, 200, "text/event-stream", upload_delta(event.text, first), false);
-        }
-    }
-    return status != KODAMA_ERR_CLOSED;
-}
-
-static bool is_left(struct upload *u)
-{
-    mutex_lock(&u->mutex);
-    bool left = u->left;
-    mutex_unlock(&u->mutex);
-    return left;
-}
-
-static int hear(struct upload *u, struct kodama_recognizer *recognizer, struct audio_file *file,
-                struct kodama_error *error)
-{
-    struct kodama_format format = audio_file_format(file);
-    size_t n_frame = kodama_frame_bytes(format);
-    uint8_t *frames = memory_array(BLOCK_FRAMES, n_frame);
-    uint64_t heard = 0;
-    int64_t n = frames ? 1 : KODAMA_ERR_MEMORY;
-    while (n > 0 && (n = audio_file_read(file, frames, BLOCK_FRAMES, error)) > 0) {
-        for (int64_t done = 0; done < n;) {
-            if (is_left(u)) {
-                free(frames);
-                return KODAMA_ERR_CANCELLED;
-            }
-            int64_t wrote = kodama_recognizer_write(recognizer, frames + (size_t)done * n_frame,
-                                                    (size_t)(n - done), STEP_MS * 1000000);
-            if (wrote > 0) done += wrote;
-            (void)take_events(u, recognizer, 0);
-            if (wrote < 0 && wrote != KODAMA_ERR_TIMEOUT) {
-                free(frames);
-                return (int)wrote;
-            }
-        }
-        heard += (uint64_t)n;
-        METRICS_ADD(u->server->metrics.audio_ns, (uint64_t)n * CLOCK_NS_PER_S / format.rate_hz);
-    }
-    free(frames);
-    u->result.duration_s = (double)heard / format.rate_hz;
-    return n < 0 ? (int)n : kodama_recognizer_finish(recognizer);
-}
-
-static void transcribe(struct upload *u)
-{
-    struct audio_file *file = NULL;
-    struct kodama_recognizer *recognizer = NULL;
-    struct kodama_recognizer_config config = KODAMA_RECOGNIZER_CONFIG_INIT;
-    struct kodama_error error = {0};
-    int status = audio_file_open(&file, u->path, &error);
-    unlink(u->path); /* nothing is left behind, whatever comes */
-    u->path[0] = '\0';
-    if (status < 0) {
-        fail(u, 400, "The file is no sound that this server can read.");
-        return;
-    }
-    config.format = audio_file_format(file);
-    config.partials = false;
-    config.segmenter.detector = u->server->config.detector;
-    struct kodama_model *model = served_hold(u->server);
-    config.language = u->server->config.language;
-    status = kodama_recognizer_open(&recognizer, model, &config, &error);
-    served_release(model);
-    if (status == KODAMA_OK) status = hear(u, recognizer, file, &error);
-    audio_file_close(file);
-    while (status == KODAMA_OK && !is_left(u)) {
-        int64_t step_ns = STEP_MS * 1000000;
-        if (!take_events(u, recognizer, step_ns)) break;
-    }
-    kodama_recognizer_close(recognizer);
-    if (status < 0) {
-        if (status == KODAMA_ERR_CANCELLED) return;
-        fail(u, status == KODAMA_ERR_CORRUPT ? 400 : 500,
-             status == KODAMA_ERR_CORRUPT ? "The file is damaged." : "The file cannot be heard.");
-        return;
-    }
-    if (u->options.streams) {
-        answer(u, 200, "text/event-stream", upload_done(&u->result), true);
-        return;
-    }
-    const char *type = "application/json";
-    char *text = upload_text(&u->result, &u->options, &type);
-    answer(u, 200, type, text, true);
+    const char *folder = getenv("TMPDIR");
+    int n = snprintf(path, UPLOAD_PATH_BYTES, "%s/kodama-XXXXXX", folder ? folder : "/tmp");
+    int fd = n > 0 && n < UPLOAD_PATH_BYTES ? mkstemp(path) : -1;
+    if (fd < 0) path[0] = '\0';
+    return fd;
 }
 
 static void run_upload(void *argument)
 {
     struct upload *u = argument;
     struct kodama_server *server = u->server;
-    const char *folder = getenv("TMPDIR");
-    int n = snprintf(u->path, sizeof u->path, "%s/kodama-XXXXXX", folder ? folder : "/tmp");
-    u->fd = n > 0 && n < (int)sizeof u->path ? mkstemp(u->path) : -1;
+    u->fd = upload_temporary(u->path);
     if (u->fd < 0) {
-        fail(u, 507, "The server has no room for the file.");
+        upload_fail(u, 507, "The server has no room for the file.");
     } else {
         bool received = receive(u);
         close(u->fd);
-        if (received) transcribe(u);
+        if (received) u->options.work->run(u);
         if (u->path[0]) unlink(u->path);
     }
     upload_result_free(&u->result);
@@ -364,14 +317,15 @@ static void run_upload(void *argument)
 
 /* ------------------------------------------------------------ begin and end */
 
-/* Join those that have ended; all: wait for them. Network thread, or after its end. */
-static uint32_t reap(struct kodama_server *server, bool all)
+/* Join those that have ended; all: wait for them. @return how many of a kind are at work. Network
+ * thread, or after its end. */
+static uint32_t reap(struct kodama_server *server, bool all, bool is_short)
 {
     uint32_t n = 0;
     for (struct upload **at = &server->uploads; *at;) {
         struct upload *u = *at;
         if (!all && !atomic_load(&u->ended)) {
-            n++;
+            n += u->options.work->is_short == is_short;
             at = &u->next;
             continue;
         }
@@ -385,7 +339,9 @@ static uint32_t reap(struct kodama_server *server, bool all)
 struct upload *upload_start(struct kodama_server *server, const char *content_type,
                             const struct upload_options *options)
 {
-    if (reap(server, false) >= UPLOADS_MAX) return NULL;
+    bool is_short = options->work->is_short;
+    uint32_t most = is_short ? CHUNKS_MAX : UPLOADS_MAX;
+    if (reap(server, false, is_short) >= most) return NULL;
     struct upload *u = memory_array(1, sizeof *u);
     if (!u) return NULL;
     u->server = server;
@@ -409,5 +365,5 @@ struct upload *upload_start(struct kodama_server *server, const char *content_ty
 
 void uploads_end(struct kodama_server *server)
 {
-    (void)reap(server, true);
+    (void)reap(server, true, false);
 }

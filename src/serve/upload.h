@@ -1,6 +1,7 @@
 /*
- * A file to be transcribed. The network thread hands its bytes on; a thread of its own writes them
- * to a temporary file, has it recognised, and makes the answer. It is never held in memory.
+ * A file that comes in and what is made of it. The network thread hands its bytes on; a thread of
+ * its own writes them to a temporary file, does the work, and makes the answer. Neither is ever
+ * held in memory.
  */
 #ifndef SERVE_UPLOAD_H
 #define SERVE_UPLOAD_H
@@ -10,29 +11,64 @@
 #include <stdint.h>
 
 #include "serve/internal.h"
+#include "serve/settings.h"
 
-enum { UPLOADS_MAX = 8, UPLOAD_TYPE_BYTES = 256, UPLOAD_OPTION_BYTES = 32 };
+enum {
+    UPLOADS_MAX = 8, /* files at a time */
+    CHUNKS_MAX = 64, /* short pieces of voices at a time */
+    UPLOAD_TYPE_BYTES = 256,
+    UPLOAD_OPTION_BYTES = 128,
+};
 
 struct upload;
+struct upload_options;
+
+/** What is made of a file. */
+struct upload_work {
+    const char *file;    /* the form's field with the file */
+    const char *no_file; /* said when there is none */
+    bool is_short;       /* takes next to no time: CHUNKS_MAX, else UPLOADS_MAX */
+    /** Set an option, from the query or a field of the form. @return KODAMA_OK, also for one that
+     * does not matter, or an error */
+    int (*option)(struct upload_options *options, const char *name, const char *value,
+                  struct kodama_error *error);
+    /** The file is there. Its own thread. */
+    void (*run)(struct upload *upload);
+};
+
+/** POST /transcribe and /v1/audio/transcriptions. */
+extern const struct upload_work upload_transcribe;
+/** POST /convert and /convert-chunk. */
+extern const struct upload_work upload_convert, upload_convert_chunk;
 
 /** What a client may choose. */
 struct upload_options {
+    const struct upload_work *work;
+    char owner[64]; /* who asks: for what belongs to one client only */
+
+    /* Of a transcription. */
     char format[UPLOAD_OPTION_BYTES]; /* "" : json */
     bool words, segments, streams;
     bool openai; /* its shape of answers; else that of POST /transcribe */
+
+    /* Of a voice. */
+    struct voice_options voice;
+    char session[UPLOAD_OPTION_BYTES]; /* "": none */
 };
 
 /** What is to be sent; taken by the network thread. */
 struct upload_answer {
     char *bytes; /* owned; NULL: nothing now */
     size_t n_bytes;
-    unsigned status;  /* HTTP's */
-    const char *type; /* static */
-    bool streams;     /* more may follow */
-    bool last;        /* nothing follows */
+    unsigned status;     /* HTTP's */
+    const char *type;    /* static */
+    const char *headers; /* more of them, whole lines; lives as long as the upload; may be NULL */
+    int64_t length;      /* bytes of the whole answer; -1: it goes on until the connection ends */
+    bool last;           /* nothing follows */
 };
 
-/** Begin. @return NULL: no memory, or as many as the server allows are at work */
+/** Begin what options->work says. @return NULL: no memory, or as many as the server allows are at
+ * work */
 struct upload *upload_start(struct kodama_server *server, const char *content_type,
                             const struct upload_options *options);
 
