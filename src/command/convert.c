@@ -14,6 +14,7 @@
 #include <kodama/clip.h>
 #include <kodama/stream.h>
 #include <kodama/voice.h>
+#include <kodama/voice_model.h>
 
 #include "command/input.h"
 #include "command/interrupt.h"
@@ -441,5 +442,6 @@ int convert_run(const struct invocation *invocation)
         free(convert.jobs[i].out);
     }
     free(convert.jobs);
+    kodama_voice_model_close(convert.config.model);
     return code;
 }

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <kodama/voice_model.h>
+
 #include "command/input.h"
 #include "command/interrupt.h"
 #include "command/keys.h"
@@ -304,6 +306,28 @@ static int open_and_talk(struct voice *voice, struct kodama_voice_config *config
     return code;
 }
 
+static int change(struct voice *voice, const struct invocation *invocation,
+                  struct kodama_voice_config *config)
+{
+    const struct voice_command_options *options = voice->options;
+    bool heard = options->file || capture_is_chosen(&options->capture);
+    if (!heard && options->save_preset) {
+        return voice_preset_save("voice", options->save_preset, &config->settings);
+    }
+    int code = capture_check(invocation->command, &options->capture, options->file ? 1 : 0);
+    if (code != EXIT_DONE) return code;
+    for (size_t i = 0; voice->heard && kodama_voice_preset_name(i); i++) {
+        if (strcmp(kodama_voice_preset_name(i), voice->heard) == 0) voice->preset = i;
+    }
+    voice->settings = config->settings;
+    code = open_and_talk(voice, config);
+    bool saves = options->save_preset && code != EXIT_FAILED && code != EXIT_USAGE;
+    if (saves && voice_preset_save("voice", options->save_preset, &voice->settings) != EXIT_DONE) {
+        code = EXIT_FAILED;
+    }
+    return code;
+}
+
 int voice_run(const struct invocation *invocation)
 {
     const struct voice_command_options *options = invocation->options;
@@ -313,20 +337,7 @@ int voice_run(const struct invocation *invocation)
     if (options->list_presets) return voice_preset_list("voice", options->json);
     int code = voice_options_read("voice", &options->voice, &config);
     if (code != EXIT_DONE) return code;
-    bool heard = options->file || capture_is_chosen(&options->capture);
-    if (!heard && options->save_preset) {
-        return voice_preset_save("voice", options->save_preset, &config.settings);
-    }
-    code = capture_check(invocation->command, &options->capture, options->file ? 1 : 0);
-    if (code != EXIT_DONE) return code;
-    for (size_t i = 0; voice.heard && kodama_voice_preset_name(i); i++) {
-        if (strcmp(kodama_voice_preset_name(i), voice.heard) == 0) voice.preset = i;
-    }
-    voice.settings = config.settings;
-    code = open_and_talk(&voice, &config);
-    bool saves = options->save_preset && code != EXIT_FAILED && code != EXIT_USAGE;
-    if (saves && voice_preset_save("voice", options->save_preset, &voice.settings) != EXIT_DONE) {
-        code = EXIT_FAILED;
-    }
+    code = change(&voice, invocation, &config);
+    kodama_voice_model_close(config.model);
     return code;
 }

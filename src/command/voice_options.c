@@ -4,6 +4,9 @@
 #include <math.h>
 #include <string.h>
 
+#include <kodama/voice_model.h>
+#include <kodama/voice_store.h>
+
 #include "command/output.h"
 
 const char *voice_noise_choice(size_t index)
@@ -26,6 +29,19 @@ static int check_sum(const char *command, const char *name, double value, double
     complain(command, "--%s and the preset's come to %g together; it is %g to %g", name, value,
              -most, most);
     return EXIT_USAGE;
+}
+
+static int load_model(const char *command, const char *name, struct kodama_voice_config *config)
+{
+    struct kodama_voice_store *store = NULL;
+    struct kodama_error error = {0};
+    int status = kodama_voice_store_open(&store, NULL, &error);
+    if (status >= 0) status = kodama_voice_store_load(store, name, &config->model, &error);
+    /* What was loaded stays. */
+    kodama_voice_store_close(store);
+    if (status >= 0) return EXIT_DONE;
+    complain(command, "%s", error.message[0] ? error.message : kodama_strerror(status));
+    return EXIT_FAILED;
 }
 
 int voice_options_read(const char *command, const struct voice_options *options,
@@ -55,5 +71,5 @@ int voice_options_read(const char *command, const struct voice_options *options,
     config->noise_path = options->noise_file;
     config->seed = options->seed;
     config->deep = options->deep;
-    return EXIT_DONE;
+    return options->model ? load_model(command, options->model, config) : EXIT_DONE;
 }

@@ -11,7 +11,7 @@
 #include "command/command.h"
 
 struct voice_options {
-    const char *preset, *noise, *noise_file;
+    const char *preset, *noise, *noise_file, *model;
     double pitch, formant, noise_level, gain_db;
     uint32_t seed;
     bool steady, deep;
@@ -26,6 +26,11 @@ struct voice_options {
      .help = "deeper, brighter, child, giant, robot, whisper, radio, helium, or one of your own", \
      .group = "The voice",                                                                        \
      .offset = offsetof(type, voice.preset)},                                                     \
+        {.name = "model",                                                                         \
+         .kind = OPTION_TEXT,                                                                     \
+         .argument = "NAME",                                                                      \
+         .help = "A trained voice, by its name in `kodama voice models`, not a shifted one",      \
+         .offset = offsetof(type, voice.model)},                                                  \
         {.name = "pitch",                                                                         \
          .kind = OPTION_REAL,                                                                     \
          .argument = "SEMITONES",                                                                 \
@@ -88,8 +93,8 @@ const char *voice_noise_choice(size_t index);
 /** The name of an effect, "none" for none. */
 const char *voice_effect_name(enum kodama_voice_effect effect);
 
-/** Put what was asked for into a voice's configuration; complains. @return EXIT_DONE, EXIT_FAILED
- * or EXIT_USAGE */
+/** Put what was asked for into a voice's configuration; complains. Its model, if there is one, is
+ * the caller's to close. @return EXIT_DONE, EXIT_FAILED or EXIT_USAGE */
 int voice_options_read(const char *command, const struct voice_options *options,
                        struct kodama_voice_config *config);
 

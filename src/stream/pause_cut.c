@@ -11,17 +11,18 @@
 
 enum {
     STEPS_PER_SECOND = 400,
-    QUIET_STEPS = 16, /* 40 ms: shorter ones are within words */
+    QUIET_STEPS = 10, /* 25 ms: so much of every pause stays */
     FLOOR_STEPS = 200,
     SMOOTH_STEPS = 4,
     LEAST_PARTS = 5, /* of a second: the window is two of them */
     FORCED_PARTS = 25,
 };
 static const double SILENT = 1e-5;        /* mean square: -50 dBFS is always a pause */
-static const double NEAR_FLOOR = 2.5;     /* 4 dB above the background */
-static const double BELOW_SPEECH = 0.12;  /* 9 dB below what was loud */
+static const double NEAR_FLOOR = 6.3;     /* 8 dB above the background */
+static const double BELOW_SPEECH = 0.02;  /* 17 dB below what was loud */
+static const double FAR_BELOW = 0.004;    /* 24 dB below it: whatever the background is */
 static const double LOUD_KEEP = 0.99975;  /* of each step: forgets in 10 s */
-static const double ONSET = 6;            /* times the background */
+static const double ONSET = 4;            /* times that in 2.5 ms: somebody begins to speak */
 static const double HYSTERESIS_S = 0.004; /* less is not worth a cut */
 
 int pause_cut_open(struct pause_cut *cut, uint32_t rate_hz, uint32_t channels, uint64_t reserve,
@@ -114,10 +115,10 @@ static bool end_step(struct pause_cut *cut)
         memmove(cut->floors + 1, cut->floors, 3 * sizeof *cut->floors);
         cut->floors[0] = cut->smooth;
     }
-    double floor = floor_of(cut);
-    bool silent = fmax(energy, cut->smooth) < SILENT;
-    bool calm = cut->smooth < NEAR_FLOOR * floor && energy < ONSET * floor;
-    bool quiet = silent || (calm && cut->smooth < BELOW_SPEECH * cut->loud);
+    double far_below = fmax(SILENT, FAR_BELOW * cut->loud);
+    double near_floor = fmin(NEAR_FLOOR * floor_of(cut), BELOW_SPEECH * cut->loud);
+    double most = fmax(far_below, near_floor);
+    bool quiet = cut->smooth < most && energy < ONSET * most;
     cut->quiet = quiet ? cut->quiet + 1 : 0;
     return quiet;
 }

@@ -2,7 +2,7 @@
  * What a player does with sound, apart from clocks and sinks: it passes it on, and takes a part of
  * a pause out when told that too much waits.
  *
- * Nothing is held back while nothing is taken out. A cut begins after 40 ms of quiet: from there
+ * Nothing is held back while nothing is taken out. A cut begins after 25 ms of quiet: from there
  * frames are kept back; when enough is gone, or somebody begins to speak, the first 5 ms that were
  * kept fade into the last 5 ms, and what is loud follows whole.
  */

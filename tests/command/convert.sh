@@ -6,7 +6,7 @@ if [ ! -e "$speech" ]; then
     echo "1..0 # SKIP the speech of pocketsphinx-testdata is not installed"
     exit 0
 fi
-export XDG_CONFIG_HOME="$scratch/config"
+export XDG_CONFIG_HOME="$scratch/config" XDG_DATA_HOME="$scratch/data"
 
 # value EXPRESSION: whether it holds of the JSON that was printed, as `it` (the first line) and `lines`
 value() {
@@ -99,4 +99,21 @@ for preset in brighter robot whisper radio helium; do
     run convert speech.wav $preset.wav -p $preset
     check "$preset is converted" ended 0
 done
+
+# --- trained voices
+
+run convert speech.wav g.wav --model nobody
+check "a trained voice that is not there fails" ended 1
+check "and that is said" said '"nobody"'
+"$KODAMA" voice import robin "$RVC_GRAPHS/B-sine.onnx" --encoder "$RVC_GRAPHS/content-768.onnx" > "$scratch/out" 2> "$scratch/err"
+imported=$?
+if [ ! -e "$RVC_GRAPHS/B-sine.onnx" ] || said "ONNX Runtime"; then
+    skip "a file is spoken by a trained voice" "no ONNX Runtime, or no models for tests"
+else
+    check "a trained voice is taken in" [ $imported -eq 0 ]
+    run convert speech.wav g.wav --model robin
+    check "a file is spoken by a trained voice" ended 0
+    check "it is as long to the frame" sh -c '[ $(stat -c %s speech.wav) -eq $(stat -c %s g.wav) ]'
+    check "and in step" lag_below 15 0.5 speech.wav g.wav --envelope
+fi
 finish

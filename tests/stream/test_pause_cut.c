@@ -275,6 +275,33 @@ static void channels_are_cut_together(void **state)
     free(out);
 }
 
+static void read_speech_has_pauses_too(void **state)
+{
+    (void)state;
+    /* Dense reading with a hiss: what is always late shall find something to shorten. */
+    const char *path = test_installed("/usr/share/pocketsphinx/test/data/librivox/"
+                                      "sense_and_sensibility_01_austen_64kb-0870.wav");
+    size_t n;
+    uint32_t rate_hz, channels;
+    float *speech = test_read_audio(path, &n, &rate_hz, &channels);
+    struct pause_cut cut;
+    assert_int_equal(pause_cut_open(&cut, rate_hz, 1, rate_hz / 200, 1u << 30), KODAMA_OK);
+    static float out[16000];
+    double loud_in = 0, loud_out = 0;
+    for (size_t at = 0; at + 80 <= n; at += 80) {
+        size_t m = pause_cut_run(&cut, 1u << 20, speech + at, 80, out);
+        for (size_t i = 0; i < 80; i++) loud_in += (double)speech[at + i] * (double)speech[at + i];
+        for (size_t i = 0; i < m; i++) loud_out += (double)out[i] * (double)out[i];
+    }
+    uint64_t taken = cut.shortened + (cut.cutting ? cut.taken : 0);
+    print_message("# %.1f %% of the time is taken out, %.2f %% of the energy\n",
+                  100 * (double)taken / (double)n, 100 * (1 - loud_out / loud_in));
+    assert_true((double)taken > 0.03 * (double)n);
+    assert_true(loud_out > 0.995 * loud_in);
+    pause_cut_close(&cut);
+    free(speech);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +312,7 @@ int main(void)
         cmocka_unit_test(a_cut_does_not_click),
         cmocka_unit_test(steady_sound_is_no_pause),
         cmocka_unit_test(channels_are_cut_together),
+        cmocka_unit_test(read_speech_has_pauses_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
