@@ -52,6 +52,8 @@ struct option_entry {
     char letter;           /**< short name, 0: none */
     bool value_optional;   /**< the value may be left out, and is only taken with `=` */
     bool is_file;          /**< the value is a file name: shells complete it */
+    bool is_config;        /**< the file holds options, which are read before the command line */
+    bool not_in_file;      /**< such a file cannot hold this option */
 };
 
 struct example {

@@ -3,16 +3,14 @@
 #include "command/parse.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <getopt.h>
-#include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "command/output.h"
 #include "command/suggest.h"
 #include "command/text.h"
+#include "command/values.h"
 
 /* Values of getopt_long for options without a letter begin here. */
 enum { LONG_ONLY = 256, OPTIONS_MAX = 48 };
@@ -53,128 +51,14 @@ static const struct option_entry *reader_entry(const struct reader *reader, int 
     return NULL;
 }
 
-static int wrong_choice(const char *command, const struct option_entry *entry, const char *text)
-{
-    struct text names = {0};
-    struct suggestion suggestion = {.typed = text};
-    for (size_t i = 0; entry->choice(i); i++) {
-        text_printf(&names, "%s%s", i ? ", " : "", entry->choice(i));
-        suggest_consider(&suggestion, entry->choice(i));
-    }
-    if (suggestion.nearest) {
-        complain(command, "--%s cannot be \"%s\"; did you mean %s? It can be: %s", entry->name,
-                 text, suggestion.nearest, names.bytes);
-    } else {
-        complain(command, "--%s cannot be \"%s\"; it can be: %s", entry->name, text,
-                 names.length ? names.bytes : "nothing in this build");
-    }
-    text_free(&names);
-    return EXIT_USAGE;
-}
-
-static int read_choice(const char *command, const struct option_entry *entry, const char *text,
-                       void *value)
-{
-    for (size_t i = 0; entry->choice(i); i++) {
-        if (strcmp(entry->choice(i), text) == 0) {
-            *(const char **)value = entry->choice(i);
-            return EXIT_DONE;
-        }
-    }
-    return wrong_choice(command, entry, text);
-}
-
-static int read_number(const char *command, const struct option_entry *entry, const char *text,
-                       void *value)
-{
-    bool whole = entry->kind == OPTION_COUNT;
-    char *end;
-    errno = 0;
-    double number = strtod(text, &end);
-    bool valid = end != text && *end == '\0' && errno == 0 && isfinite(number) &&
-                 number >= entry->least && number <= entry->most &&
-                 (!whole || number == floor(number));
-    if (!valid) {
-        complain(command, "--%s cannot be \"%s\"; it takes a %snumber from %g to %.10g",
-                 entry->name, text, whole ? "whole " : "", entry->least, entry->most);
-        return EXIT_USAGE;
-    }
-    if (whole)
-        *(uint32_t *)value = (uint32_t)number;
-    else
-        *(double *)value = number;
-    return EXIT_DONE;
-}
-
-/* Seconds, or minutes and hours before them, divided by colons. False: it is no time. */
-static bool parse_time(const char *text, double *seconds)
-{
-    *seconds = 0.0;
-    for (int colons = 0; colons < 3; colons++) {
-        char *end;
-        if (!isdigit((unsigned char)text[0])) return false;
-        double number = strtod(text, &end);
-        bool last = *end == '\0';
-        if (!isfinite(number) || (!last && (*end != ':' || number != floor(number)))) return false;
-        if (colons > 0 && number >= 60.0) return false;
-        *seconds = *seconds * 60.0 + number;
-        if (last) return true;
-        text = end + 1;
-    }
-    return false;
-}
-
-static int read_time(const char *command, const struct option_entry *entry, const char *text,
-                     void *value)
-{
-    double seconds;
-    if (!parse_time(text, &seconds) || seconds < entry->least || seconds > entry->most) {
-        complain(command,
-                 "--%s cannot be \"%s\"; it takes seconds or [H:]M:SS, from %g to %.10g seconds",
-                 entry->name, text, entry->least, entry->most);
-        return EXIT_USAGE;
-    }
-    *(double *)value = seconds;
-    return EXIT_DONE;
-}
-
-static int read_list(const char *command, const struct option_entry *entry, const char *text,
-                     void *value)
-{
-    struct option_list *list = value;
-    if (list->n == OPTION_LIST_MAX) {
-        complain(command, "--%s was given more than %d times", entry->name, OPTION_LIST_MAX);
-        return EXIT_USAGE;
-    }
-    list->values[list->n++] = text;
-    return EXIT_DONE;
-}
-
-/* Put one value where the table says. */
-static int read_value(const char *command, const struct option_entry *entry, const char *text,
-                      void *options)
-{
-    void *value = (char *)options + entry->offset;
-    switch (entry->kind) {
-    case OPTION_ON: *(bool *)value = true; return EXIT_DONE;
-    case OPTION_OFF: *(bool *)value = false; return EXIT_DONE;
-    case OPTION_TEXT: *(const char **)value = text; return EXIT_DONE;
-    case OPTION_CHOICE: return read_choice(command, entry, text, value);
-    case OPTION_COUNT:
-    case OPTION_REAL: return read_number(command, entry, text, value);
-    case OPTION_TIME: return read_time(command, entry, text, value);
-    case OPTION_LIST: return read_list(command, entry, text, value);
-    }
-    return EXIT_USAGE;
-}
-
 static int apply_fallbacks(const struct command *command, void *options)
 {
+    struct place place = {.command = command->name};
     int status = EXIT_DONE;
     for (const struct option_entry *entry = command->options; entry && entry->name; entry++) {
         if (entry->kind == OPTION_OFF) *(bool *)((char *)options + entry->offset) = true;
         if (!entry->fallback || status != EXIT_DONE) continue;
-        status = read_value(command->name, entry, entry->fallback, options);
+        status = value_read(&place, entry, entry->fallback, options);
     }
     return status;
 }
@@ -255,6 +139,38 @@ static int set_numbers_apart(int n_words, char **words)
     return n_numbers;
 }
 
+/* The file of settings that the words name, NULL: none. Whatever is wrong is found later. */
+static const char *find_config(const struct reader *reader, int n_words, char **words)
+{
+    const char *path = NULL;
+    char **copy = calloc((size_t)n_words + 1, sizeof *copy);
+    if (!copy) return NULL;
+    memcpy(copy, words, (size_t)n_words * sizeof *copy);
+    opterr = 0;
+    optind = 1;
+    for (int value;
+         (value = getopt_long(n_words, copy, reader->letters, reader->longs, NULL)) >= 0;) {
+        const struct option_entry *entry = reader_entry(reader, value);
+        if (value != '?' && value != ':' && entry && entry->is_config) path = optarg;
+    }
+    free(copy);
+    return path;
+}
+
+/* One word of the command line. What is listed there takes the place of what a file lists. */
+static int read_word(struct parsed *parsed, const struct option_entry *entry, const char *text)
+{
+    struct place place = {.command = parsed->invocation.command->name};
+    struct config *config = &parsed->config;
+    for (size_t i = 0; i < config->n_keys; i++) {
+        if (config->keys[i] != entry || entry->kind != OPTION_LIST) continue;
+        ((struct option_list *)((char *)parsed->options + entry->offset))->n = 0;
+        config->keys[i] = config->keys[--config->n_keys];
+        break;
+    }
+    return value_read(&place, entry, text ? text : "", parsed->options);
+}
+
 int parse(struct parsed *parsed, const struct command *command, int n_words, char **words)
 {
     struct reader reader = {.command = command, .letters = ":"};
@@ -269,6 +185,8 @@ int parse(struct parsed *parsed, const struct command *command, int n_words, cha
     }
     int status = apply_fallbacks(command, parsed->options);
     int n_seen = n_words - (command->signed_operands ? set_numbers_apart(n_words, words) : 0);
+    const char *path = status == EXIT_DONE ? find_config(&reader, n_seen, words) : NULL;
+    if (path) status = config_read(&parsed->config, command, path, parsed->options);
     opterr = 0;
     optind = 1;
     while (status == EXIT_DONE) {
@@ -280,10 +198,8 @@ int parse(struct parsed *parsed, const struct command *command, int n_words, cha
         } else if (entry == &common_options[0]) {
             parsed->help = true;
             return EXIT_DONE;
-        } else if (entry->argument && !optarg) {
-            status = read_value(command->name, entry, "", parsed->options);
         } else {
-            status = read_value(command->name, entry, optarg, parsed->options);
+            status = read_word(parsed, entry, optarg);
         }
     }
     if (status != EXIT_DONE) return status;
@@ -296,5 +212,6 @@ int parse(struct parsed *parsed, const struct command *command, int n_words, cha
 void parse_free(struct parsed *parsed)
 {
     free(parsed->options);
+    config_free(&parsed->config);
     parsed->options = NULL;
 }

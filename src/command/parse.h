@@ -5,11 +5,13 @@
 #include <stdbool.h>
 
 #include "command/command.h"
+#include "command/config.h"
 
 struct parsed {
     struct invocation invocation;
-    void *options; /**< owned: the struct of options */
-    bool help;     /**< --help was given; nothing else was checked after it */
+    void *options;        /**< owned: the struct of options */
+    bool help;            /**< --help was given; nothing else was checked after it */
+    struct config config; /**< owned: what options point to that came from a file */
 };
 
 /**

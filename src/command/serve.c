@@ -11,14 +11,19 @@
 #include <kodama/model.h>
 #include <kodama/server.h>
 
+#include "command/certificate.h"
 #include "command/command.h"
 #include "command/interrupt.h"
 #include "command/model_wish.h"
 #include "command/output.h"
+#include "command/text.h"
 
 enum { TOKEN_BYTES = 256 };
 
 struct serve_options {
+    const char *config;
+    bool makes_certificate;
+    struct option_list certificate_names;
     const char *host;
     uint32_t port;
     const char *token;
@@ -39,6 +44,7 @@ struct serve_options {
     uint32_t max_upload_mb;
     uint32_t resume_s;
     uint32_t idle_s;
+    uint32_t max_session_s;
     uint32_t stop_s;
     bool verbose;
 };
@@ -88,6 +94,7 @@ static void fill(const struct serve_options *options, const struct kodama_log *l
     config->max_upload_mb = options->max_upload_mb;
     config->resume_ms = options->resume_s * 1000;
     config->idle_ms = options->idle_s * 1000;
+    config->max_session_ms = options->max_session_s * 1000;
     config->log = log;
 }
 
@@ -163,9 +170,29 @@ static int serve(const struct serve_options *options, struct kodama_model *model
     return code;
 }
 
+/* A certificate of one's own instead of a server. */
+static int make_certificate(const struct serve_options *options)
+{
+    const char *certificate = options->certificate ? options->certificate : "cert.pem";
+    const char *key = options->key ? options->key : "key.pem";
+    int code = certificate_make(certificate, key, options->certificate_names.values,
+                                options->certificate_names.n);
+    if (code != EXIT_DONE) return code;
+    struct text words = {0};
+    text_printf(&words,
+                "%s is the certificate, %s its key. To use them:\n"
+                "  kodama serve --cert %s --key %s\n"
+                "  curl --cacert %s https://localhost:8000/status\n",
+                certificate, key, certificate, key, certificate);
+    code = output_whole("serve", words.bytes, words.length);
+    text_free(&words);
+    return code;
+}
+
 static int serve_run(const struct invocation *invocation)
 {
     struct serve_options options = *(const struct serve_options *)invocation->options;
+    if (options.makes_certificate) return make_certificate(&options);
     struct kodama_model *model, *partials;
     struct kodama_error error = {0};
     char token[TOKEN_BYTES];
@@ -225,6 +252,19 @@ static const struct option_entry serve_table[] = {
      .help = "The certificate's private key (PEM)",
      .is_file = true,
      .offset = AT(key)},
+    {.name = "make-cert",
+     .kind = OPTION_ON,
+     .help = "Make a certificate of one's own, and its key, and serve nothing; --cert and --key "
+             "say where, otherwise cert.pem and key.pem. Files that are there are kept",
+     .not_in_file = true,
+     .offset = AT(makes_certificate)},
+    {.name = "cert-name",
+     .kind = OPTION_LIST,
+     .argument = "NAME",
+     .help = "With --make-cert: host name or address that it is for, beside localhost; may be "
+             "given again",
+     .not_in_file = true,
+     .offset = AT(certificate_names)},
     {.name = "token",
      .kind = OPTION_TEXT,
      .argument = "SECRET",
@@ -339,6 +379,14 @@ static const struct option_entry serve_table[] = {
      .least = 0,
      .most = 86400,
      .offset = AT(idle_s)},
+    {.name = "max-session",
+     .kind = OPTION_COUNT,
+     .argument = "SECONDS",
+     .help = "A session ends after this, with what was heard delivered; 0: never",
+     .fallback = "0",
+     .least = 0,
+     .most = 4000000,
+     .offset = AT(max_session_s)},
     {.name = "stop",
      .kind = OPTION_COUNT,
      .argument = "SECONDS",
@@ -347,6 +395,16 @@ static const struct option_entry serve_table[] = {
      .least = 0,
      .most = 86400,
      .offset = AT(stop_s)},
+    {.name = "config",
+     .letter = 'c',
+     .kind = OPTION_TEXT,
+     .argument = "FILE",
+     .help = "Read options from a file; what the command line says comes before it",
+     .group = "Running",
+     .is_file = true,
+     .is_config = true,
+     .not_in_file = true,
+     .offset = AT(config)},
     {.name = "verbose",
      .letter = 'v',
      .kind = OPTION_ON,
@@ -379,6 +437,17 @@ static const struct section serve_sections[] = {
      "those of sessions in progress; those that were begun end with the old one, which is closed "
      "then. A model that cannot be loaded changes nothing. GET /v1/models and GET /status tell how "
      "far it is."},
+    {"Configuration",
+     "A file of options has one a line, by its long name without the dashes, for --config:\n\n"
+     "  # comments begin like this\n"
+     "  host = 0.0.0.0\n"
+     "  token-file = /etc/kodama/token\n"
+     "  origin = https://example.org\n"
+     "  origin = https://example.com\n"
+     "  verbose = yes\n\n"
+     "What is not understood is refused, with its line. An option of the command line takes the "
+     "place of the file's. An example with all of them is installed as "
+     "share/doc/kodama/serve.conf."},
     {"Ending",
      "The first Ctrl-C, or SIGTERM, refuses new sessions, recognises what was heard, delivers it "
      "and exits. The second ends at once."},
@@ -389,6 +458,9 @@ static const struct example serve_examples[] = {
     {"kodama serve", "Serve this machine on port 8000"},
     {"kodama serve --host 0.0.0.0 --token-file secret.txt --cert cert.pem --key key.pem",
      "Serve others, too"},
+    {"kodama serve --make-cert --cert-name voice.example.org",
+     "Make the certificate that the example above uses"},
+    {"kodama serve --config /etc/kodama/serve.conf", "Read what to do from a file"},
     {"curl localhost:8000/status", "Ask how it is"},
     {NULL, NULL},
 };

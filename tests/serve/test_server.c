@@ -207,6 +207,7 @@ static void a_client_after_a_long_silence_is_heard(void **state)
     struct kodama_server *server = open_server(model, &config);
     for (int i = 0; i < 2; i++) {
         struct client client = client_open(kodama_server_port(server), "/ws?rate=16000", NULL);
+        json_decref(client_await(&client, "ready")); /* or its first run would hear it */
         client_send(&client, CLIENT_BINARY, silence, sizeof silence);
         json_decref(client_await(&client, "ack"));
         client_say(&client, "{\"type\":\"stop\"}");
