@@ -72,7 +72,7 @@ struct kodama_event {
     enum kodama_event_kind kind;
     uint32_t utterance; /**< counts utterances, from 1 */
     uint64_t sample;  /**< STARTED: first frame (pre-roll included); STOPPED: frame after the last;
-                         at the input's rate */
+                         PARTIAL: frame after what it was made of; at the input's rate */
     const char *text; /**< UTF-8 */
     size_t stable_bytes;   /**< PARTIAL: bytes of `text` that later partials keep */
     double start_s, end_s; /**< FINAL: of the utterance, seconds on the audio's own clock */

@@ -79,7 +79,13 @@ static void count_event(struct session *s, const struct kodama_event *event)
     struct hearing *h = s->state;
     struct metrics *m = &s->server->metrics;
     switch (event->kind) {
-    case KODAMA_EVENT_PARTIAL: METRICS_ADD(m->partials, 1); break;
+    case KODAMA_EVENT_PARTIAL:
+        METRICS_ADD(m->partials, 1);
+        if (s->heard >= event->sample) {
+            metrics_time(&m->partial_latency,
+                         (s->heard - event->sample) * CLOCK_NS_PER_S / s->settings.format.rate_hz);
+        }
+        break;
     case KODAMA_EVENT_SPEECH_STOPPED:
         h->stopped_ns = clock_now_ns();
         h->n_undecided++;
@@ -92,7 +98,7 @@ static void count_event(struct session *s, const struct kodama_event *event)
         s->n_finals++;
         mutex_unlock(&s->mutex);
         break;
-    case KODAMA_EVENT_FAILED: METRICS_ADD(m->failed, 1); break;
+    case KODAMA_EVENT_FAILED: METRICS_ADD(m->errors[ERROR_DECODE], 1); break;
     case KODAMA_EVENT_SPEECH_STARTED:
     case KODAMA_EVENT_SLOW: break;
     }

@@ -91,6 +91,18 @@ static void add_refusals(struct page *page, struct metrics *m)
     }
 }
 
+static void add_errors(struct page *page, struct metrics *m)
+{
+    static const char *const kinds[ERROR_KINDS] = {
+        [ERROR_DECODE] = "decode", [ERROR_SESSION] = "session", [ERROR_HEARTBEAT] = "heartbeat"};
+    add(page, "# HELP kodama_errors_total What went wrong, by kind\n"
+              "# TYPE kodama_errors_total counter\n");
+    for (size_t i = 0; i < ERROR_KINDS; i++) {
+        add(page, "kodama_errors_total{kind=\"%s\"} %" PRIu64 "\n", kinds[i],
+            METRICS_GET(m->errors[i]));
+    }
+}
+
 static void add_model(struct page *page, const struct kodama_model_stats *model)
 {
     double audio_s = (double)model->audio_ns / 1e9;
@@ -99,6 +111,10 @@ static void add_model(struct page *page, const struct kodama_model_stats *model)
     add_value(page, "decoders_leased", "gauge", "Decoders in use", model->n_leased);
     add_value(page, "finals_waiting", "gauge", "Finals that wait for a decoder",
               model->finals_waiting);
+    add_value(page, "partials_waiting", "gauge", "Partials that wait for a decoder",
+              model->partials_waiting);
+    add_value(page, "partials_not_made_total", "counter", "Partials not made, decoders being busy",
+              (double)model->partials_shed);
     add_value(page, "decoded_seconds_total", "counter", "Audio decoded for finals", audio_s);
     add_value(page, "decoder_cpu_seconds_total", "counter", "Processor time of decoders", cpu_s);
     add_value(page, "real_time_factor", "gauge", "Decoders' processor time for a second of speech",
@@ -139,19 +155,24 @@ char *metrics_text(struct metrics *m, const struct kodama_model_stats *model, ui
     add_value(&page, "lag_seconds", "gauge",
               "Longest audio that a session has received and not heard",
               METRICS_GET(m->lag_ms) / 1e3);
+    add_value(&page, "audio_queued_seconds", "gauge",
+              "Audio that all sessions have received and not heard",
+              METRICS_GET(m->queued_ms) / 1e3);
+    add_value(&page, "sessions_waiting", "gauge", "Sessions that wait for a worker",
+              METRICS_GET(m->waiting));
     add_value(&page, "sessions_total", "counter", "Sessions opened",
               (double)METRICS_GET(m->sessions_opened));
     add_value(&page, "resumes_total", "counter", "Sessions taken up again",
               (double)METRICS_GET(m->resumes));
     add_value(&page, "audio_seconds_total", "counter", "Audio heard",
               (double)METRICS_GET(m->audio_ns) / 1e9);
+    add_value(&page, "samples_total", "counter", "Frames heard, at their clients' rates",
+              (double)METRICS_GET(m->samples));
     add_value(&page, "finals_total", "counter", "Finals made", (double)METRICS_GET(m->finals));
     add_value(&page, "partials_total", "counter", "Partials made",
               (double)METRICS_GET(m->partials));
     add_value(&page, "partials_shed_total", "counter", "Partials not sent, being overtaken",
               (double)METRICS_GET(m->partials_shed));
-    add_value(&page, "utterances_failed_total", "counter", "Utterances that could not be decoded",
-              (double)METRICS_GET(m->failed));
     add_value(&page, "pauses_total", "counter", "Times that a socket was not read",
               (double)METRICS_GET(m->pauses));
     add_value(&page, "workers", "gauge", "Threads that hear audio", n_workers);
@@ -159,10 +180,13 @@ char *metrics_text(struct metrics *m, const struct kodama_model_stats *model, ui
               (double)METRICS_GET(m->worker_ns) / 1e9);
     add_value(&page, "longest_slice_seconds", "gauge", "Longest time that a session held a worker",
               (double)METRICS_GET(m->longest_slice_ns) / 1e9);
+    add_histogram(&page, "partial_latency_seconds", "Audio heard since what a partial was made of",
+                  &m->partial_latency);
     add_histogram(&page, "final_latency_seconds", "From the end of an utterance to its final",
                   &m->final_latency);
     add_voices(&page, m);
     add_refusals(&page, m);
+    add_errors(&page, m);
     add_model(&page, model);
     return page.text;
 }

@@ -29,15 +29,25 @@ enum metrics_refusal {
     REFUSED_KINDS,
 };
 
+/** What went wrong. */
+enum metrics_error {
+    ERROR_DECODE,    /* an utterance could not be decoded */
+    ERROR_SESSION,   /* a session could not begin, or had to end */
+    ERROR_HEARTBEAT, /* a connection was given up */
+    ERROR_KINDS,
+};
+
 /** All counters are relaxed: each is read alone. */
 struct metrics {
     _Atomic uint32_t sessions, connections, paused, uploads, voices;
     _Atomic uint64_t sessions_opened, resumes, parked, restored;
-    _Atomic uint64_t refused[REFUSED_KINDS];
-    _Atomic uint64_t audio_ns, finals, partials, partials_shed, failed, pauses;
+    _Atomic uint64_t refused[REFUSED_KINDS], errors[ERROR_KINDS];
+    _Atomic uint64_t audio_ns, samples, finals, partials, partials_shed, pauses;
+    _Atomic uint32_t waiting; /* sessions that wait for a worker */
     _Atomic uint64_t worker_ns, longest_slice_ns;
-    _Atomic uint32_t lag_ms; /* the longest one of now; written by the network thread */
-    struct metrics_histogram final_latency;
+    _Atomic uint32_t lag_ms;    /* the longest one of now; written by the network thread */
+    _Atomic uint32_t queued_ms; /* of all sessions, in their inboxes; its, too */
+    struct metrics_histogram partial_latency, final_latency;
     _Atomic uint64_t voice_audio_ns, voice_ns, voice_faults, conversions;
     struct metrics_histogram voice_latency; /* from a voice's audio to its answer */
 };

@@ -65,6 +65,7 @@ static void heartbeat(struct connection *connection, uint64_t now_ns)
     if (connection->paused) connection->heard_ns = now_ns;
     uint64_t silent_ns = now_ns - connection->heard_ns;
     if (silent_ns > 3 * beat_ns) {
+        METRICS_ADD(connection->server->metrics.errors[ERROR_HEARTBEAT], 1);
         lws_set_timeout(connection->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
     } else if (silent_ns > beat_ns && now_ns - connection->pinged_ns > beat_ns) {
         connection->pinged_ns = now_ns;

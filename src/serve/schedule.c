@@ -19,6 +19,7 @@ static bool enqueue(struct schedule *schedule, struct session *session)
     if (session->turn != TURN_NONE || schedule->workers_ended) return false;
     struct queue *queue = &schedule->queues[session->dialect->work == &voicing];
     session->turn = TURN_QUEUED;
+    METRICS_ADD(session->server->metrics.waiting, 1);
     session->next_turn = NULL;
     session->queued_ns = clock_now_ns();
     session_ref(session);
@@ -87,6 +88,7 @@ static struct session *take(struct schedule *schedule)
     first->first = session->next_turn;
     if (!first->first) first->last = NULL;
     session->turn = TURN_RUNNING;
+    METRICS_SUB(session->server->metrics.waiting, 1);
     return session;
 }
 

@@ -149,6 +149,7 @@ static void post_end(struct session *s)
 
 void session_fail(struct session *s, const char *code, const char *words)
 {
+    METRICS_ADD(s->server->metrics.errors[ERROR_SESSION], 1);
     session_post(s, s->dialect->error(code, words), OUTBOX_KEPT);
     mutex_lock(&s->mutex);
     s->reason = "failed";
@@ -200,6 +201,7 @@ static enum heard hear(struct session *s, const struct inbox_piece *piece)
     size_t n = s->dialect->work->hear(s, piece);
     if (n == 0) return HEARD_ENOUGH;
     s->heard += n;
+    METRICS_ADD(s->server->metrics.samples, n);
     METRICS_ADD(s->server->metrics.audio_ns,
                 (uint64_t)n * CLOCK_NS_PER_S / s->settings.format.rate_hz);
     bool more = consume(s, piece, n);

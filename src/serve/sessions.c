@@ -174,7 +174,7 @@ void sessions_tick(struct network *network, uint64_t now_ns)
 {
     struct kodama_server *server = network->server;
     const struct kodama_server_config *config = &server->config;
-    uint32_t lag_ms = 0;
+    uint32_t lag_ms = 0, queued_ms = 0;
     struct session *next;
     bool lets_go = atomic_load(&server->served.n_retired) > 0;
     if (lets_go) served_tidy(server);
@@ -182,6 +182,7 @@ void sessions_tick(struct network *network, uint64_t now_ns)
         next = s->next;
         uint32_t lag = atomic_load_explicit(&s->lag_ms, memory_order_relaxed);
         if (lag > lag_ms) lag_ms = lag;
+        queued_ms += lag;
         if (lets_go) schedule_session(s); /* that hears nothing: an older model waits for it */
         if (!s->connection) {
             if (!s->dialect->resumes || now_ns - s->away_ns > config->resume_ms * CLOCK_NS_PER_MS) {
@@ -202,6 +203,7 @@ void sessions_tick(struct network *network, uint64_t now_ns)
         }
     }
     atomic_store_explicit(&server->metrics.lag_ms, lag_ms, memory_order_relaxed);
+    atomic_store_explicit(&server->metrics.queued_ms, queued_ms, memory_order_relaxed);
     store_expire(&server->store, now_ns);
 }
 

@@ -126,6 +126,7 @@ static void client_partial(void *user, uint32_t utterance, const struct engine_r
             (strcmp(before, stabilizer->text) != 0 || stable_before != stabilizer->stable_bytes)) {
             struct kodama_event event = {.kind = KODAMA_EVENT_PARTIAL,
                                          .utterance = utterance,
+                                         .sample = recognizer_to_input(r, r->begin + n_samples),
                                          .text = stabilizer->text,
                                          .stable_bytes = stabilizer->stable_bytes};
             push(r, event_create(&event, NULL, 0, 0), &wake);

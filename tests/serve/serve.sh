@@ -38,21 +38,31 @@ fetch "$url/status"
 check "it says how it is" printed '"status":"ok"'
 fetch "$url/metrics"
 check "it counts for Prometheus" printed 'kodama_sessions 0'
+if command -v python3 > /dev/null; then
+    python3 "$tests/prometheus.py" < "$scratch/out" > "$scratch/words"
+    valid=$?
+    check "in its format ($(cat "$scratch/words"))" [ "$valid" -eq 0 ]
+fi
 fetch -H 'Origin: https://evil.example' "$url/status"
 check "a foreign page is refused" [ "$status" = 403 ]
 finish
 check "it ends in good order" [ "$code" -eq 0 -a ! -s "$scratch/err" ]
 
 echo secret > "$scratch/token"
-check "it takes a token from a file" start --token-file "$scratch/token"
+check "it takes a token from a file" start --verbose --token-file "$scratch/token"
 fetch "$url/status"
 check "without the token nothing is served" [ "$status" = 401 ]
 fetch -H 'X-API-Key: secret' "$url/status"
 check "with it there is" [ "$status" = 200 ]
+fetch -H 'X-API-Key: secret' -F "file=@$speech" -F response_format=text "$url/v1/audio/transcriptions?token=secret"
+tr ' ' '\n' < "$scratch/out" | grep -E '.{4,}' > "$scratch/words"
+check "speech becomes words" [ "$status" = 200 -a -s "$scratch/words" ]
 timeout 60 "$KODAMA" serve --port "${url##*:}" > "$scratch/out" 2> "$scratch/other"
 check "a port that is taken is told" grep -q 'cannot listen on 127.0.0.1 port' "$scratch/other"
 finish
-check "its log has no token" sh -c '! grep -q secret "$1"' sh "$scratch/err"
+check "its log says what goes on" said 'listening on'
+check "but no token" sh -c '! grep -q secret "$1"' sh "$scratch/err"
+check "and nothing that was said" sh -c '! grep -qwF -f "$1" "$2"' sh "$scratch/words" "$scratch/err"
 
 # Another model while it serves: SIGHUP takes the default, as it is now.
 export XDG_DATA_HOME="$scratch/data"

@@ -348,6 +348,9 @@ static void pages_are_answered_from_memory(void **state)
         {"/status", "\"engines\":[\"script\"]"},
         {"/v1/models", "\"id\":\"a script\""},
         {"/metrics", "\nkodama_sessions 0\n"},
+        {"/metrics", "\nkodama_sessions_waiting 0\n"},
+        {"/metrics", "\nkodama_errors_total{kind=\"decode\"} 0\n"},
+        {"/metrics", "\nkodama_partial_latency_seconds_count 0\n"},
         {"/metrics", "\nkodama_final_latency_seconds_bucket{le=\"+Inf\"} 0\n"},
     };
     for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
