@@ -20,6 +20,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "usage.h"
 
 static const double lag_limit_us = 50000.0;
@@ -39,7 +40,7 @@ struct plan {
 struct watch {
     const struct server *server;
     struct trial *trial;
-    uint64_t cpu_ns, network_ns;
+    uint64_t cpu_ns, network_ns, began_ns;
     double empty_mb;
     int n_clients;
 };
@@ -49,6 +50,7 @@ static void on_mark(void *user, int what)
     struct watch *watch = user;
     struct trial *trial = watch->trial;
     if (what == LOAD_BEGINS) {
+        watch->began_ns = clock_now_ns();
         watch->cpu_ns = server_cpu_ns(watch->server, "");
         watch->network_ns = server_cpu_ns(watch->server, "kodama-network");
         return;
@@ -56,6 +58,10 @@ static void on_mark(void *user, int what)
     if (what == LOAD_ENDS) {
         trial->cpu_ns = server_cpu_ns(watch->server, "") - watch->cpu_ns;
         trial->network_ns = server_cpu_ns(watch->server, "kodama-network") - watch->network_ns;
+        /* A load that is late runs for longer than it should. */
+        double run_ns = (double)(clock_now_ns() - watch->began_ns);
+        trial->cpu = (double)trial->cpu_ns / run_ns;
+        trial->network = (double)trial->network_ns / run_ns;
     }
     double mb = usage_pss_mb(&watch->server->pid, 1) - watch->empty_mb;
     double *kb = what == LOAD_ENDS ? &trial->busy_kb : &trial->idle_kb;
@@ -74,8 +80,6 @@ bool trial_run(struct trial *trial, enum server_kind kind, const struct load_con
     watched.mark = on_mark;
     watched.user = &watch;
     trial->connected = load_run(&watched, &trial->load);
-    trial->cpu = (double)trial->cpu_ns / (config->run_s * 1e9);
-    trial->network = (double)trial->network_ns / (config->run_s * 1e9);
     server_stop(&server);
     return true;
 }
@@ -111,9 +115,9 @@ static void print_trial(enum server_kind kind, int n, const struct trial *trial)
             "  %s, %d: %s; lag p50 %.1f p99 %.1f ms, CPU %.2f (network %.2f), late p99 %.1f ms",
             server_name(kind), n, is_good(trial) ? "good" : "too many", load->lag.p50_us / 1000,
             load->lag.p99_us / 1000, trial->cpu, trial->network, load->late.p99_us / 1000);
-    fprintf(stderr, "; %d connected, %lu lost, %lu missing, %lu slow\n", load->n_connected,
+    fprintf(stderr, "; %d connected, %lu lost, %lu missing, %lu slow; %.1f KB\n", load->n_connected,
             (unsigned long)load->n_lost, (unsigned long)load->n_missing,
-            (unsigned long)load->n_slow);
+            (unsigned long)load->n_slow, trial->busy_kb);
 }
 
 static bool try(const struct plan *plan, enum server_kind kind, int n, struct trial *trial)
@@ -143,10 +147,12 @@ static int search(const struct plan *plan, enum server_kind kind, int first, str
     return good;
 }
 
-/* Memory with the same number of sessions everywhere. */
+/* Memory of a session that has heard a quiet room. */
 static void idle_memory(const struct plan *plan, enum server_kind kind, struct trial *trial)
 {
     struct load_config config = config_of(plan, kind, kind == SERVER_SPHINX ? 4 : IDLE_SESSIONS);
+    config.samples = plan->noise;
+    config.n_samples = NOISE_SAMPLES;
     config.warm_s = 0.5;
     config.run_s = 1.0;
     config.quiet_s = 2.0;
@@ -154,23 +160,23 @@ static void idle_memory(const struct plan *plan, enum server_kind kind, struct t
     struct trial idle;
     if (!trial_run(&idle, kind, &config)) return;
     trial->idle_kb = idle.idle_kb;
-    trial->busy_kb = idle.busy_kb;
 }
 
 static void print_table(const int *n, const struct trial *trials)
 {
-    printf("%-22s %9s %8s %8s %8s %12s %9s %9s\n", "", "sessions", "lag p50", "p99", "p99.9",
-           "CPU/session", "KB busy", "KB idle");
+    printf("%-22s %9s %8s %8s %8s %12s %9s %9s %9s\n", "", "sessions", "lag p50", "p99", "p99.9",
+           "CPU/session", "KB busy", "KB idle", "load late");
     for (int kind = 0; kind < SERVER_KINDS; kind++) {
         const struct trial *trial = &trials[kind];
         if (n[kind] == 0) {
             printf("%-22s not measured\n", server_name((enum server_kind)kind));
             continue;
         }
-        printf("%-22s %9d %5.1f ms %5.1f ms %5.1f ms %10.3f %% %9.1f %9.1f\n",
+        printf("%-22s %9d %5.1f ms %5.1f ms %5.1f ms %10.3f %% %9.1f %9.1f %6.1f ms\n",
                server_name((enum server_kind)kind), n[kind], trial->load.lag.p50_us / 1000,
                trial->load.lag.p99_us / 1000, trial->load.lag.p999_us / 1000,
-               trial->cpu * 100 / n[kind], trial->busy_kb, trial->idle_kb);
+               trial->cpu * 100 / n[kind], trial->busy_kb, trial->idle_kb,
+               trial->load.late.p99_us / 1000);
     }
     if (n[SERVER_WEBSOCKETS] > 0) {
         printf("kodama without detection hears %.1f times as many as python3-websockets\n",
