@@ -51,16 +51,18 @@ test('verbose_json has segments and words', async () => {
 });
 
 test('a file stream, whose length is not known', async (t) => {
-    let answer;
-    try {
-        answer = await client.audio.transcriptions.create({
-            file: createReadStream(speechFile),
-            model: 'whisper-1',
-        });
-    } catch (error) {
-        if (error.status === 411) return t.skip('this server reads no chunked bodies');
-        throw error;
-    }
+    // A small one first: a server that reads none has refused a large one before all of it was sent.
+    const small = await fetch(`${server.url}/transcribe`, {
+        method: 'POST',
+        headers: { 'X-API-Key': 'secret' },
+        body: new Blob(['no sound']).stream(),
+        duplex: 'half',
+    });
+    if (small.status === 411) return t.skip('this server reads no chunked bodies');
+    const answer = await client.audio.transcriptions.create({
+        file: createReadStream(speechFile),
+        model: 'whisper-1',
+    });
     assert.equal(answer.text, said);
 });
 
