@@ -52,13 +52,24 @@ if enveloped:
     one, other = [v - one_mean for v in one], [v - other_mean for v in other]
 assert rate == other_rate, "rates differ"
 most = int(most_ms * rate / 1000)
-first, n = most, min(len(one), len(other)) - 2 * most
-if not enveloped:
-    n = min(n, 12000)
-best = (-2.0, 0)
-power = math.sqrt(sum(v * v for v in one[first : first + n])) or 1
-for lag in range(-most, most + 1):
-    part = other[first + lag : first + lag + n]
-    dot = sum(map(lambda a, b: a * b, one[first : first + n], part))
-    best = max(best, (dot / power / (math.sqrt(sum(v * v for v in part)) or 1), lag))
+
+
+def best_lag(first, n):
+    """Correlation and lag of so many values."""
+    part = one[first : first + n]
+    power, best = math.sqrt(sum(v * v for v in part)) or 1, (-2.0, 0)
+    for lag in range(-most, most + 1):
+        there = other[first + lag : first + lag + n]
+        dot = sum(map(lambda a, b: a * b, part, there))
+        best = max(best, (dot / power / (math.sqrt(sum(v * v for v in there)) or 1), lag))
+    return best
+
+
+whole = min(len(one), len(other)) - 2 * most
+if "--marks" in sys.argv:
+    # The delay of live sound may change when the machine stalls: the stretch that fits best counts.
+    stretch = 1500
+    best = max(best_lag(first, stretch) for first in range(most, most + whole - stretch, stretch // 2))
+else:
+    best = best_lag(most, whole if enveloped else min(whole, 12000))
 print(f"{best[1] * 1000 / rate:.3f} {best[0]:.3f}")
