@@ -178,7 +178,11 @@ void marks_add(struct marks *marks)
         next = first_of_voice(marks, last, (float)marks->rate_hz / marks->pitch_hz);
     else
         next = unvoiced_after(marks, last);
-    next.fade = fminf((next.voiced ? MARKS_FADE : 1.0f) * next.period, (float)(next.at - last->at));
+    float way = (float)(next.at - last->at);
+    if (next.voiced)
+        next.fade = fminf(MARKS_FADE * next.period, way);
+    else
+        next.fade = last->voiced ? MARKS_FADE * way : way;
     marks->kept[marks->n % MARKS_KEPT] = next;
     marks->n++;
 }

@@ -31,6 +31,8 @@ enum { GRAINS_MAX = 96, ESTIMATES_MAX = 8 };
 #define ROBOT_HZ 100.0f
 #define FADE_MARGIN 1.15 /* the next one's fade may be longer */
 #define WHISPER_GAIN 1.3f
+#define WHISPER_BEFORE_S 0.0015f /* short grains: with an open glottis formants are broad */
+#define WHISPER_AFTER_S 0.004f
 #define WHISPER_TILT_HZ 700.0f
 #define WHISPER_FADE_S 0.02f
 #define WHISPER_S 0.0007f /* between grains, in the mean */
@@ -49,6 +51,7 @@ struct shifter {
     uint64_t n_estimates;
     struct grain grains[GRAINS_MAX];
     uint32_t n_grains;
+    int64_t begin;       /* of the hop that is being said, in the line */
     double last_to;      /* place of the newest grain in the output */
     uint64_t last_mark;  /* and its mark */
     double whisper_step; /* to the next grain of a whispering voice */
@@ -195,47 +198,70 @@ static void start_grain(struct shifter *s, uint64_t i, double to, const struct w
     s->last_to = to;
     s->whisper_step = (0.5 + (double)random_number(s)) * (double)(WHISPER_S * (float)s->rate_hz);
     if (s->n_grains == GRAINS_MAX) return;
-    s->grains[s->n_grains++] = (struct grain){
+    struct grain *grain = &s->grains[s->n_grains++];
+    float time = (float)(to - (double)s->begin) * (float)wish->speed; /* before it: gone */
+    *grain = (struct grain){
         .from = mark->at,
         .to = to,
         .speed = wish->speed,
         .gain = gain_of(s, mark, wish),
-        .fade_in = fade_of(s, mark, wish->speed),
+        .fade_in = fminf(fade_of(s, mark, wish->speed), fmaxf(time, 1.0f)),
         .mark = i,
     };
+    if (wish->whisper && mark->voiced) {
+        grain->fade_in = fminf(grain->fade_in, WHISPER_BEFORE_S * (float)s->rate_hz);
+        grain->end = fminf(mark->period, WHISPER_AFTER_S * (float)s->rate_hz);
+        grain->fade_out = 0.2f * grain->end;
+    }
 }
 
-/* The next grain in its own place. */
-static void start_in_place(struct shifter *s, double after, const struct wish *wish)
+/* How far behind a mark the next one is to be known: its grain's fade may begin there. */
+static double settled_after(const struct shifter *s, const struct mark *mark)
+{
+    return mark->voiced ? 0.2 * (double)s->marks.spacing : 0.0;
+}
+
+/* The next grain in its own place, at or behind `after`: false when it begins behind the hop. */
+static bool start_in_place(struct shifter *s, double after, const struct wish *wish)
 {
     uint64_t i = s->last_mark + 1;
     for (;; i++) {
         while (i >= s->marks.n) marks_add(&s->marks);
         if (mark_at(&s->marks, i)->at >= after) break;
     }
-    start_grain(s, i, mark_at(&s->marks, i)->at, wish);
+    const struct mark *mark = mark_at(&s->marks, i);
+    double fade = (double)fade_of(s, mark, wish->speed) / wish->speed;
+    if (mark->at - fade >= (double)(s->begin + s->hop)) return false;
+    start_grain(s, i, mark->at, wish);
+    return true;
 }
 
-/* The grain after the newest one: false when it begins behind `end`. */
-static bool start_next(struct shifter *s, const struct wish *wish, double end)
+/* The next grain of a voice that is moved. */
+static bool start_moved(struct shifter *s, const struct mark *last, const struct wish *wish)
 {
-    const struct mark *last = mark_at(&s->marks, s->last_mark);
-    bool moved = last->voiced && (wish->robot || wish->whisper || wish->ratio != 1.0f);
-    double step = moved ? step_of(s, last, wish) : (double)last->period;
+    double step = step_of(s, last, wish);
     double fade = (double)fade_of(s, last, wish->speed) / wish->speed;
-    if (s->last_to + step - FADE_MARGIN * fade >= end) return false;
-    if (!moved) {
-        start_in_place(s, s->last_to + 0.3 * step, wish);
-        return true;
-    }
+    if (s->last_to + step - FADE_MARGIN * fade >= (double)(s->begin + s->hop)) return false;
     mark_near(s, s->last_to + step, last->period);
     step = step_of(s, last, wish); /* by the marks that are there now */
     uint64_t i = mark_near(s, s->last_to + step, last->period);
-    if (mark_at(&s->marks, i)->voiced)
+    if (mark_at(&s->marks, i)->voiced) {
         start_grain(s, i, s->last_to + step, wish);
-    else
-        start_in_place(s, s->last_to + 0.5 * fmin(step, (double)s->marks.spacing), wish);
-    return true;
+        return true;
+    }
+    /* The voice has ended: what follows lies in its place again, with time to fade in. */
+    double spacing = (double)s->marks.spacing, after = s->last_to + 0.5 * fmin(step, spacing);
+    return start_in_place(s, fmax(after, (double)s->begin + 0.5 * spacing), wish);
+}
+
+/* The grain after the newest one: false when it begins behind the hop. */
+static bool start_next(struct shifter *s, const struct wish *wish)
+{
+    const struct mark *last = mark_at(&s->marks, s->last_mark);
+    if (last->voiced && (wish->robot || wish->whisper || wish->ratio != 1.0f))
+        return start_moved(s, last, wish);
+    if (s->last_to + settled_after(s, last) >= (double)(s->begin + s->hop)) return false;
+    return start_in_place(s, s->last_to + 0.3 * (double)last->period, wish);
 }
 
 /* ---- saying them ---- */
@@ -244,7 +270,7 @@ static bool start_next(struct shifter *s, const struct wish *wish, double end)
 static void find_end(struct shifter *s, struct grain *g, double heard_to)
 {
     const struct mark *mark = mark_at(&s->marks, g->mark);
-    if (g->end > 0.0f || heard_to < g->from + 0.3 * (double)mark->period) return;
+    if (g->end > 0.0f || heard_to < g->from + settled_after(s, mark)) return;
     while (g->mark + 1 >= s->marks.n) marks_add(&s->marks);
     const struct mark *next = mark_at(&s->marks, g->mark + 1);
     g->end = (float)(next->at - g->from);
@@ -252,13 +278,13 @@ static void find_end(struct shifter *s, struct grain *g, double heard_to)
     g->fade_out = g->end > fade ? g->end - fade : 0.0f;
 }
 
-static void say(struct shifter *s, int64_t begin, float *out)
+static void say(struct shifter *s, float *out)
 {
     uint32_t n_left = 0;
     for (uint32_t k = 0; k < s->n_grains; k++) {
         struct grain *g = &s->grains[k];
-        find_end(s, g, g->from + ((double)(begin + s->hop) - g->to) * g->speed);
-        if (!grain_add(g, s->filters, &s->marks.sound, begin, s->hop, out))
+        find_end(s, g, g->from + ((double)(s->begin + s->hop) - g->to) * g->speed);
+        if (!grain_add(g, s->filters, &s->marks.sound, s->begin, s->hop, out))
             s->grains[n_left++] = *g;
     }
     s->n_grains = n_left;
@@ -301,10 +327,10 @@ static int shifter_convert(void *converter, const float *in, float *out,
         .whisper = control->effect == KODAMA_EFFECT_WHISPER,
     };
     hear(s, in);
-    int64_t begin = (int64_t)(s->marks.sound.n - s->hop - s->delay);
+    s->begin = (int64_t)(s->marks.sound.n - s->hop - s->delay);
     memset(out, 0, s->hop * sizeof *out);
-    while (start_next(s, &wish, (double)(begin + s->hop))) continue;
-    say(s, begin, out);
+    while (start_next(s, &wish)) continue;
+    say(s, out);
     tilt(s, wish.whisper, out);
     return KODAMA_OK;
 }
