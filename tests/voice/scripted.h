@@ -22,6 +22,7 @@ struct scripted {
     struct converter_facts facts;
     enum scripted_fault fault; /* what happens in hops fault_first .. fault_first + n_fault - 1 */
     uint64_t fault_first, n_fault;
+    uint64_t random_seed; /* not 0: in a third of all hops instead */
     /* Of the running converter. */
     float *line; /* [delay], circular */
     uint64_t n_hops, n_samples;
@@ -30,6 +31,14 @@ struct scripted {
 static struct scripted scripted_setup;
 /** What the chain asked of the last hop. */
 static struct converter_control scripted_control;
+
+/* Whether something happens in a hop. */
+static inline bool scripted_is_due(const struct scripted *s, uint64_t hop)
+{
+    if (s->random_seed)
+        return ((hop + s->random_seed) * UINT64_C(0x9E3779B97F4A7C15) >> 40) % 3 == 0;
+    return hop >= s->fault_first && hop < s->fault_first + s->n_fault;
+}
 
 static inline void scripted_reset(void *converter)
 {
@@ -73,8 +82,7 @@ static inline int scripted_convert(void *converter, const float *in, float *out,
         s->n_samples++;
         out[i] = s->line[s->n_samples % length];
     }
-    bool due = s->n_hops >= s->fault_first && s->n_hops < s->fault_first + s->n_fault;
-    s->n_hops++;
+    bool due = scripted_is_due(s, s->n_hops++);
     if (!due || s->fault == SCRIPTED_FINE) return KODAMA_OK;
     if (s->fault == SCRIPTED_FAILS) return KODAMA_ERR_ENGINE;
     out[n / 2] = s->fault == SCRIPTED_NAN ? NAN : INFINITY;

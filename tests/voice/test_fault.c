@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "voice/hanging.h"
 #include "voice/scripted.h"
 #include "voice/voice.h"
 
@@ -71,6 +72,66 @@ static void borders_of_faults_do_not_click(void **state)
     free(out);
 }
 
+static void a_converter_that_hangs_is_silent_and_then_goes_on(void **state)
+{
+    (void)state;
+    hanging_first = 20;
+    hanging_n = 5;
+    struct kodama_voice_config config = KODAMA_VOICE_CONFIG_INIT;
+    config.settings.fluctuation = false;
+    struct kodama_voice *voice;
+    assert_int_equal(voice_open_with(&voice, &config, &hanging_ops, NULL), 0);
+    uint32_t latency = kodama_voice_latency(voice);
+    static float sound[N];
+    for (size_t i = 0; i < N; i++) sound[i] = tone(i);
+    assert_int_equal(kodama_voice_process(voice, sound, N, sound, N), N);
+    size_t begin = latency + 20 * HANGING_HOP, end = begin + 5 * HANGING_HOP;
+    for (size_t i = begin; i < end; i++) assert_true(sound[i] == 0.0f);
+    for (size_t i = latency + 100; i < begin - 49; i++)
+        assert_float_equal(sound[i], -tone(i - latency), 1e-5f);
+    for (size_t i = end + 241; i < N; i++) assert_float_equal(sound[i], -tone(i - latency), 1e-5f);
+    struct kodama_voice_stats stats;
+    kodama_voice_stats(voice, &stats);
+    assert_int_equal(stats.faults, 5);
+    kodama_voice_close(voice);
+}
+
+/* Faults at random hops, with everything that could ring or go on switched on: each failed hop is
+ * silent to the sample, however short the sound between two of them. */
+static void faults_in_any_order_are_exactly_silent(void **state)
+{
+    (void)state;
+    struct test_random random = {.state = 11};
+    for (int round = 0; round < 40; round++) {
+        uint32_t hop = 48 + (uint32_t)test_random_below(&random, 500);
+        scripted_setup = (struct scripted){
+            .facts = {.hop_in = hop, .hop_out = hop, .delay = 77},
+            .fault = (enum scripted_fault)(1 + test_random_below(&random, 3)),
+            .random_seed = 1 + (uint64_t)round,
+        };
+        struct kodama_voice_config config = KODAMA_VOICE_CONFIG_INIT;
+        config.settings.effect = round % 2 ? KODAMA_EFFECT_RADIO : KODAMA_EFFECT_NONE;
+        config.settings.drift_volume = config.settings.drift_eq = 0.3f;
+        config.settings.gain = 6.0f;
+        struct kodama_voice *voice;
+        assert_int_equal(voice_open_with(&voice, &config, &scripted_ops, NULL), 0);
+        /* Where hop 0 comes out: before it lies what the gate and the limiter hold back. */
+        size_t begin = kodama_voice_latency(voice) - scripted_setup.facts.delay;
+        static float sound[N];
+        for (int i = 0; i < N; i++) sound[i] = 0.3f * test_random_float(&random);
+        assert_int_equal(kodama_voice_process(voice, sound, N, sound, N), N);
+        size_t n_failed = 0;
+        for (uint64_t k = 0; begin + (k + 1) * hop <= N; k++) {
+            if (!scripted_is_due(&scripted_setup, k)) continue;
+            n_failed++;
+            for (size_t i = begin + k * hop; i < begin + (k + 1) * hop; i++)
+                assert_true(sound[i] == 0.0f);
+        }
+        assert_true(n_failed > 5);
+        kodama_voice_close(voice);
+    }
+}
+
 static void the_input_is_not_heard_when_every_hop_fails(void **state)
 {
     (void)state;
@@ -115,6 +176,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(faults_are_exactly_silent),
         cmocka_unit_test(borders_of_faults_do_not_click),
+        cmocka_unit_test(a_converter_that_hangs_is_silent_and_then_goes_on),
+        cmocka_unit_test(faults_in_any_order_are_exactly_silent),
         cmocka_unit_test(the_input_is_not_heard_when_every_hop_fails),
         cmocka_unit_test(impossible_samples_do_not_last),
     };
