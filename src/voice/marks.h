@@ -13,7 +13,7 @@
 
 enum { MARKS_KEPT = 64 };
 /** A grain begins so many periods before its mark. */
-#define MARKS_FADE 0.6f
+#define MARKS_FADE 0.8f
 
 struct mark {
     double at;    /* position in the line, not whole */

@@ -218,7 +218,8 @@ static void start_grain(struct shifter *s, uint64_t i, double to, const struct w
 /* How far behind a mark the next one is to be known: its grain's fade may begin there. */
 static double settled_after(const struct shifter *s, const struct mark *mark)
 {
-    return mark->voiced ? 0.2 * (double)s->marks.spacing : 0.0;
+    if (!mark->voiced) return 0.0;
+    return 0.75 * (1.0 - (double)MARKS_FADE) * (double)fminf(s->marks.spacing, mark->period);
 }
 
 /* The next grain in its own place, at or behind `after`: false when it begins behind the hop. */
