@@ -79,7 +79,7 @@ static void shifter_reset(void *converter)
     s->n_grains = 0;
     s->last_mark = 0;
     s->last_to = mark_at(&s->marks, 0)->at;
-    s->random = s->seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
+    s->random = (s->seed * UINT64_C(0x9E3779B97F4A7C15)) | 1; /* never 0 */
     s->whisper_step = 1.0;
     s->tilt_in = s->tilt_out = s->whisper = 0.0f;
 }
