@@ -84,6 +84,8 @@ static void check_drained(struct network *network)
     mutex_unlock(&server->mutex);
 }
 
+static void on_looked(uv_check_t *check);
+
 static void on_tick(uv_timer_t *timer)
 {
     struct network *network = timer->data;
@@ -109,6 +111,7 @@ void network_tick_on(struct network *network)
     if (network->ticking) return;
     network->ticking = true;
     uv_timer_start(&network->timer, on_tick, TICK_MS, TICK_MS);
+    uv_check_start(&network->check, on_looked);
 }
 
 /* -------------------------------------------------------------------- audio */
@@ -475,7 +478,6 @@ int network_open(struct kodama_server *server, struct kodama_error *error)
     network->timer.data = network;
     uv_check_init(&network->loop, &network->check);
     network->check.data = network;
-    uv_check_start(&network->check, on_looked);
     /* Its log is one for the whole process; ours has no such thing. */
     lws_set_log_level(0, NULL);
     void *loops[] = {&network->loop};

@@ -396,6 +396,32 @@ static void a_configuration_that_cannot_work_is_refused_in_words(void **state)
     kodama_model_close(model);
 }
 
+static void a_server_that_was_idle_hears_again(void **state)
+{
+    (void)state;
+    static struct heard expected, heard;
+    struct sound sound = two_sentences();
+    struct kodama_server_stats stats;
+    script_reset();
+    script.hash = true;
+    struct kodama_model *model = open_script(2);
+    struct kodama_server_config config = free_port();
+    config.resume_ms = 1; /* nothing is left of a session that has ended */
+    struct kodama_server *server = open_server(model, &config);
+    heard_locally(&expected, model, &sound, true);
+    for (int i = 0; i < 2; i++) {
+        speak(&heard, kodama_server_port(server), &sound, "words=1", 6000, 1);
+        assert_string_equal(heard.finals, expected.finals);
+        do {
+            usleep(300000); /* its timer stops at the first tick without sessions */
+            kodama_server_stats(server, &stats);
+        } while (stats.sessions > 0 || stats.connections > 0);
+    }
+    kodama_server_close(server);
+    kodama_model_close(model);
+    free(sound.frames);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +436,7 @@ int main(void)
         cmocka_unit_test(a_silent_client_is_asked_and_given_up),
         cmocka_unit_test(an_idle_session_ends_and_says_so),
         cmocka_unit_test(pages_are_answered_from_memory),
+        cmocka_unit_test(a_server_that_was_idle_hears_again),
         cmocka_unit_test(a_configuration_that_cannot_work_is_refused_in_words),
     };
     return cmocka_run_group_tests_name("server", tests, NULL, NULL);
