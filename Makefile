@@ -4,14 +4,16 @@ BUILD  ?= build
 PREFIX ?= /usr/local
 SPEECH := /usr/share/pocketsphinx/test/data/librivox
 INPUT  ?= $(sort $(wildcard $(SPEECH)/*.wav))
+PORT   ?= 8000
 ARGS   ?=
 
 .PHONY: help run build test bench listen-examples soak lint format asan tsan valgrind windows coverage install \
 	uninstall clean
 
 help:
-	@echo 'make run [INPUT=FILE|-] [ARGS=...]   install what is missing, build, caption live'
+	@echo 'make run [INPUT=FILE|-] [ARGS=...]   install what is missing, build, start the server, caption live'
 	@echo 'make run APP=NAME | MIC=1|NAME       the same for an application or a microphone'
+	@echo 'make run PORT=N                      another port than 8000; Ctrl-C ends the server'
 	@echo 'make test                            the same for the tests, run them all and count them'
 	@echo 'make bench | soak                    measure | run the long tests'
 	@echo 'make listen-examples [VOICE=FILE]    voices before and after, as sound and as pictures'
@@ -30,7 +32,7 @@ run:
 	$(call compile,$(BUILD)-run)
 	@files='$(if $(APP)$(MIC),,$(INPUT))'; \
 	[ -n "$${files}$(if $(APP)$(MIC),live)" ] || files="$$(ls $(SPEECH)/*.wav)"; \
-	exec $(BUILD)-run/src/command/kodama listen $(ARGS) $(if $(APP),--app '$(APP)') \
+	exec tools/run-server $(BUILD)-run/src/command/kodama $(PORT) $(ARGS) $(if $(APP),--app '$(APP)') \
 	    $(if $(MIC),--mic$(if $(filter-out 1,$(MIC)),='$(MIC)')) $$files
 
 build:

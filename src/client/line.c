@@ -141,7 +141,6 @@ static void tell_away(struct line *line)
     struct kodama_client_event event = {.kind = KODAMA_CLIENT_AWAY, .text = text};
     line->told = true;
     line->away_ns = clock_now_ns();
-    client_log(c, KODAMA_LOG_INFO, "client: %s", text);
     client_tell(c, &event);
 }
 
@@ -343,7 +342,6 @@ static void tell_back(struct line *line)
              "connected again after %.1f s; nothing is lost (%.1f s of audio are sent again)",
              away_s, client_seconds(c, again));
     line->told = false;
-    client_log(c, KODAMA_LOG_INFO, "client: %s", text);
     client_tell(c, &event);
 }
 

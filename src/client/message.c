@@ -90,7 +90,6 @@ bool client_renew(struct kodama_client *c, uint64_t from, const char *words)
     event.sample = client_written(c, begin);
     event.lost_frames = client_written(c, begin) - client_written(c, begin - lost);
     mutex_unlock(&c->mutex);
-    client_log(c, KODAMA_LOG_WARNING, "client: %s", text);
     client_tell(c, &event);
     return true;
 }

@@ -58,6 +58,7 @@ const char *refusal_handshake(struct kodama_client *c, const char *words)
                     "it speaks no TLS; name the file of its authority if it is your own",
                     c->address.host, c->address.port, words);
     }
+    if (began) return words;
     for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++) {
         if (strstr(words, phrases[i].part)) return phrases[i].words;
     }

@@ -1,4 +1,5 @@
-/* The way of the data for captions: source -> stream -> recogniser, with an end that flushes. */
+/* The way of the data for captions: source -> stream -> recogniser, or the client of a server, with
+ * an end that flushes. */
 #include "command/hearing.h"
 
 #include <math.h>
@@ -33,7 +34,10 @@ static int hear(struct hearing *hearing, const void *frames, size_t n_frames)
     const uint8_t *bytes = frames;
     while (n_frames > 0) {
         if (atomic_load(&hearing->abandoned)) return KODAMA_ERR_CANCELLED;
-        int64_t n = kodama_recognizer_write(hearing->recognizer, bytes, n_frames, WRITE_WAIT_NS);
+        int64_t n =
+            hearing->client
+                ? kodama_client_write(hearing->client, bytes, n_frames, WRITE_WAIT_NS)
+                : kodama_recognizer_write(hearing->recognizer, bytes, n_frames, WRITE_WAIT_NS);
         if (n == KODAMA_ERR_TIMEOUT || n == KODAMA_ERR_FULL) continue;
         if (n < 0) return (int)n;
         n_frames -= (size_t)n;
@@ -67,37 +71,62 @@ static int open_meter(struct hearing *hearing, struct kodama_format format,
     return KODAMA_ERR_MEMORY;
 }
 
+static int open_stream(struct hearing *hearing, struct kodama_source *source, bool metered,
+                       const struct kodama_log *log, struct kodama_error *error)
+{
+    struct kodama_format format = kodama_source_format(source);
+    struct kodama_stream_config stream = KODAMA_STREAM_CONFIG_INIT;
+    hearing->frame_bytes = kodama_frame_bytes(format);
+    stream.on_chunk = on_chunk;
+    stream.user = hearing;
+    capture_tell(&hearing->teller, &stream, log);
+    if (kodama_source_is_live(source)) stream.ring_seconds = live_history_s;
+    int status = metered ? open_meter(hearing, format, error) : KODAMA_OK;
+    if (status == KODAMA_OK) status = kodama_stream_open(&hearing->stream, source, &stream, error);
+    return status;
+}
+
+/* Of an opening that went wrong. */
+static int undo(struct hearing *hearing, struct kodama_source *source, int status)
+{
+    kodama_source_close(source);
+    hearing_close(hearing);
+    return status;
+}
+
 int hearing_open(struct hearing *hearing, struct kodama_source *source, struct kodama_model *model,
                  struct kodama_recognizer_config *config, bool metered,
                  const struct kodama_log *log, struct kodama_error *error)
 {
     *hearing = (struct hearing){0};
     config->format = kodama_source_format(source);
-    hearing->frame_bytes = kodama_frame_bytes(config->format);
-    struct kodama_stream_config stream = KODAMA_STREAM_CONFIG_INIT;
-    stream.on_chunk = on_chunk;
-    stream.user = hearing;
-    capture_tell(&hearing->teller, &stream, log);
-    if (kodama_source_is_live(source)) stream.ring_seconds = live_history_s;
-    int status = metered ? open_meter(hearing, config->format, error) : KODAMA_OK;
-    if (status == KODAMA_OK) {
-        status = kodama_recognizer_open(&hearing->recognizer, model, config, error);
-    }
-    if (status == KODAMA_OK) status = kodama_stream_open(&hearing->stream, source, &stream, error);
-    if (status < 0) {
-        kodama_source_close(source);
-        hearing_close(hearing);
-    }
-    return status;
+    int status = kodama_recognizer_open(&hearing->recognizer, model, config, error);
+    if (status == KODAMA_OK) status = open_stream(hearing, source, metered, log, error);
+    return status < 0 ? undo(hearing, source, status) : KODAMA_OK;
 }
 
-/* The stream's end becomes the recogniser's: from here, not from the callback, since a stream may
+int hearing_open_server(struct hearing *hearing, struct kodama_source *source,
+                        struct kodama_client_config *config, bool metered,
+                        const struct kodama_log *log, struct kodama_error *error)
+{
+    *hearing = (struct hearing){0};
+    config->format = kodama_source_format(source);
+    int status = kodama_client_open(&hearing->client, config, error);
+    if (status == KODAMA_OK) status = open_stream(hearing, source, metered, log, error);
+    return status < 0 ? undo(hearing, source, status) : KODAMA_OK;
+}
+
+/* The stream's end becomes the hearer's: from here, not from the callback, since a stream may
  * end without a last chunk. */
 static void *run_ender(void *argument)
 {
     struct hearing *hearing = argument;
     hearing->status = kodama_stream_wait(hearing->stream, KODAMA_FOREVER, &hearing->error);
-    (void)kodama_recognizer_finish(hearing->recognizer);
+    if (hearing->client) {
+        (void)kodama_client_finish(hearing->client);
+    } else {
+        (void)kodama_recognizer_finish(hearing->recognizer);
+    }
     return NULL;
 }
 
@@ -114,6 +143,48 @@ int hearing_start(struct hearing *hearing, struct kodama_error *error)
     return KODAMA_OK;
 }
 
+int hearing_next(struct hearing *hearing, struct kodama_event *event, const char **note)
+{
+    struct kodama_client_event told;
+    *note = NULL;
+    if (!hearing->client) return kodama_recognizer_next(hearing->recognizer, event, 0);
+    int status = kodama_client_next(hearing->client, &told, 0);
+    if (status != KODAMA_OK) return status;
+    if (told.kind != KODAMA_CLIENT_HEARD) {
+        *note = told.text;
+        return KODAMA_OK;
+    }
+    *event = told.heard;
+    if (event->kind == KODAMA_EVENT_SPEECH_STARTED) hearing->speaking = true;
+    if (event->kind == KODAMA_EVENT_SPEECH_STOPPED) hearing->speaking = false;
+    return KODAMA_OK;
+}
+
+int hearing_descriptor(struct hearing *hearing)
+{
+    struct kodama_waitable events = {.fd = -1};
+    if (hearing->client) {
+        (void)kodama_client_waitable(hearing->client, &events);
+    } else {
+        (void)kodama_recognizer_waitable(hearing->recognizer, &events);
+    }
+    return events.fd;
+}
+
+uint32_t hearing_pending_ms(struct hearing *hearing)
+{
+    struct kodama_client_stats stats;
+    if (!hearing->client) return kodama_recognizer_pending_ms(hearing->recognizer);
+    kodama_client_stats(hearing->client, &stats);
+    return stats.undecided_ms;
+}
+
+bool hearing_voice(struct hearing *hearing)
+{
+    if (hearing->client) return hearing->speaking;
+    return kodama_recognizer_probability(hearing->recognizer) >= 0.5f;
+}
+
 void hearing_stop(struct hearing *hearing)
 {
     kodama_stream_stop(hearing->stream);
@@ -123,6 +194,9 @@ int hearing_wait(struct hearing *hearing, struct kodama_error *error)
 {
     if (hearing->started) pthread_join(hearing->ender, NULL);
     hearing->started = false;
+    /* When a server fails, that is why the stream does. */
+    int failure = hearing->client ? kodama_client_failure(hearing->client, error) : KODAMA_OK;
+    if (failure < 0) return failure;
     if (error) *error = hearing->error;
     return hearing->status;
 }
@@ -141,6 +215,7 @@ void hearing_close(struct hearing *hearing)
     }
     kodama_stream_close(hearing->stream);
     kodama_recognizer_close(hearing->recognizer);
+    kodama_client_close(hearing->client);
     kodama_resampler_close(hearing->meter);
     free(hearing->samples);
     *hearing = (struct hearing){0};

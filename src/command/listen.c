@@ -15,6 +15,7 @@
 #include "command/model_wish.h"
 #include "command/output.h"
 #include "command/screen.h"
+#include "command/secret.h"
 #include "command/transcript.h"
 
 /* How often the meter and the clock of the status line move on. */
@@ -88,12 +89,12 @@ static void tick(struct listen *listen)
     double lag_s = listen->awaited_s < 0 ? 0 : position_s - listen->awaited_s;
     /* Files are heard well ahead of the decoders when nothing paces them. */
     if (!listen->paced) {
-        position_s -= kodama_recognizer_pending_ms(listen->hearing.recognizer) / 1000.0;
+        position_s -= hearing_pending_ms(&listen->hearing) / 1000.0;
         if (position_s < 0) position_s = 0;
     }
     if (listen->captions && listen->paced) {
-        float probability = kodama_recognizer_probability(listen->hearing.recognizer);
-        screen_meter(&listen->screen, hearing_level(&listen->hearing), probability >= 0.5f);
+        screen_meter(&listen->screen, hearing_level(&listen->hearing),
+                     hearing_voice(&listen->hearing));
     }
     add_position(&status, listen, position_s);
     if (listen->stopping) {
@@ -190,9 +191,7 @@ static void handle(struct listen *listen, const struct kodama_event *event)
 
 static void wait_for_something(struct listen *listen)
 {
-    struct kodama_waitable events = {.fd = -1};
-    (void)kodama_recognizer_waitable(listen->hearing.recognizer, &events);
-    struct pollfd pollers[] = {{.fd = events.fd, .events = POLLIN},
+    struct pollfd pollers[] = {{.fd = hearing_descriptor(&listen->hearing), .events = POLLIN},
                                {.fd = interrupt_descriptor(), .events = POLLIN}};
     if (poll(pollers, 2, listen->screen.fd >= 0 ? TICK_MS : -1) <= 0) return;
     if (pollers[1].revents) {
@@ -205,18 +204,27 @@ static void caption(struct listen *listen)
 {
     for (;;) {
         struct kodama_event event;
+        const char *note;
         if (interrupt_signal() && !listen->stopping) stop(listen);
         if (listen->unread && !listen->saves) return;
         tick(listen);
-        int status = kodama_recognizer_next(listen->hearing.recognizer, &event, 0);
-        if (status == KODAMA_OK)
+        int status = hearing_next(&listen->hearing, &event, &note);
+        if (status == KODAMA_OK && note) {
+            screen_note(&listen->screen, "listen", "%s", note);
+        } else if (status == KODAMA_OK) {
             handle(listen, &event);
-        else if (status == KODAMA_ERR_EMPTY || status == KODAMA_ERR_TIMEOUT)
+        } else if (status == KODAMA_ERR_EMPTY || status == KODAMA_ERR_TIMEOUT) {
             wait_for_something(listen);
-        else
+        } else {
+            /* The server has failed, and the source may go on for ever. */
+            if (status != KODAMA_ERR_CLOSED) hearing_stop(&listen->hearing);
             break;
+        }
     }
     struct kodama_error error = {0};
+    struct kodama_client_stats stats = {0};
+    if (listen->hearing.client) kodama_client_stats(listen->hearing.client, &stats);
+    if (stats.lost_frames > 0) listen->failed = true; /* a note has told what is missing */
     int status = hearing_wait(&listen->hearing, &error);
     if (status < 0) {
         listen->failed = true;
@@ -227,9 +235,10 @@ static void caption(struct listen *listen)
 
 static void begin_transcripts(struct listen *listen)
 {
-    struct transcript_facts facts = {.rate_hz = listen->rate_hz,
-                                     .engine = kodama_model_engine(listen->model),
-                                     .model = kodama_model_name(listen->model)};
+    const struct kodama_client *client = listen->hearing.client;
+    struct transcript_facts facts = {.rate_hz = listen->rate_hz};
+    facts.engine = client ? kodama_client_engine(client) : kodama_model_engine(listen->model);
+    facts.model = client ? kodama_client_model(client) : kodama_model_name(listen->model);
     if (listen->prints && !transcript_begin(&listen->printed, facts)) printing_failed(listen);
     if (listen->saves && !transcript_begin(&listen->saved, facts)) saving_failed(listen);
 }
@@ -264,13 +273,23 @@ static void add_drafts(const struct listen *listen, struct kodama_model_stats *m
     model->partial_cpu_ns += drafts.partial_cpu_ns;
 }
 
+static void report_model(struct listen *listen)
+{
+    struct kodama_model_stats model;
+    kodama_model_stats(listen->model, &model);
+    if (listen->draft_model) add_drafts(listen, &model);
+    complain("listen", "%llu partials, %llu left out when busy", (unsigned long long)model.partials,
+             (unsigned long long)model.partials_shed);
+    complain("listen", "real-time factor %.3f for finals, %.3f for partials; %u decoders of %s %s",
+             ratio(model.final_cpu_ns, model.audio_ns), ratio(model.partial_cpu_ns, model.audio_ns),
+             model.n_decoders, kodama_model_engine(listen->model),
+             kodama_model_name(listen->model));
+}
+
 static void report(struct listen *listen)
 {
     struct kodama_stream_stats stats;
-    struct kodama_model_stats model;
     kodama_stream_stats(listen->hearing.stream, &stats);
-    kodama_model_stats(listen->model, &model);
-    if (listen->draft_model) add_drafts(listen, &model);
     double spent_s = now_s() - listen->started_s;
     if (stats.lost_frames > 0 && !listen->options->verbose) {
         complain("listen", "%llu frames were lost; they are heard as silence",
@@ -281,13 +300,13 @@ static void report(struct listen *listen)
              (double)stats.frames / (double)listen->rate_hz, spent_s,
              (unsigned long long)stats.frames, (unsigned long long)stats.lost_frames,
              (unsigned long long)stats.source.gap_frames);
-    complain("listen", "%llu utterances, %llu words; %llu partials, %llu left out when busy",
-             (unsigned long long)listen->utterances, (unsigned long long)listen->words,
-             (unsigned long long)model.partials, (unsigned long long)model.partials_shed);
-    complain("listen", "real-time factor %.3f for finals, %.3f for partials; %u decoders of %s %s",
-             ratio(model.final_cpu_ns, model.audio_ns), ratio(model.partial_cpu_ns, model.audio_ns),
-             model.n_decoders, kodama_model_engine(listen->model),
-             kodama_model_name(listen->model));
+    complain("listen", "%llu utterances, %llu words", (unsigned long long)listen->utterances,
+             (unsigned long long)listen->words);
+    if (listen->hearing.client) {
+        listen_server_report(listen->hearing.client);
+    } else {
+        report_model(listen);
+    }
     if (listen->paced && listen->utterances > 0) {
         complain("listen", "a final came at most %.2f s after the end of its utterance",
                  listen->delay_most_s);
@@ -339,6 +358,7 @@ static int open_model(struct listen *listen)
 {
     const struct model_wish wished = wish(listen);
     struct kodama_error error = {0};
+    if (listen->options->server) return EXIT_DONE; /* the model is there */
     if (listen->captions) screen_status(&listen->screen, "loading the model");
     if (model_wish_open(&wished, &listen->model, &listen->draft_model, &error) == KODAMA_OK) {
         return EXIT_DONE;
@@ -375,6 +395,26 @@ static int open_saved(struct listen *listen)
     return EXIT_DONE;
 }
 
+static int open_server(struct listen *listen, struct kodama_source *source, bool partials)
+{
+    struct kodama_client_config config;
+    struct kodama_error error = {0};
+    char token[SECRET_BYTES];
+    int code = listen_server_config(listen->options, &config, token);
+    if (code != EXIT_DONE) {
+        kodama_source_close(source);
+        return code;
+    }
+    config.partials = partials;
+    config.log = &listen->log;
+    if (listen->captions) screen_status(&listen->screen, "connecting to the server");
+    int status = hearing_open_server(&listen->hearing, source, &config, listen->captions,
+                                     &listen->log, &error);
+    if (status == KODAMA_OK) return EXIT_DONE;
+    screen_note(&listen->screen, "listen", "%s", error.message);
+    return EXIT_FAILED;
+}
+
 static int open_hearing(struct listen *listen, struct kodama_source *source)
 {
     const struct listen_options *options = listen->options;
@@ -384,7 +424,9 @@ static int open_hearing(struct listen *listen, struct kodama_source *source)
     listen->rate_hz = kodama_source_format(source).rate_hz;
     listen->length_s = length < 0 ? -1.0 : (double)length / (double)listen->rate_hz;
     bool json = strcmp(options->format, "json") == 0;
-    config.partials = options->partials && (listen->captions || json);
+    bool partials = options->partials && (listen->captions || json);
+    if (options->server) return open_server(listen, source, partials);
+    config.partials = partials;
     config.partials_model = listen->draft_model;
     config.segmenter.detector = options->detector;
     config.segmenter.threshold = (float)options->threshold;
@@ -446,10 +488,11 @@ int listen_run(const struct invocation *invocation)
 {
     const struct listen_options *options = invocation->options;
     int checked = capture_check(invocation->command, &options->capture, invocation->n_operands);
+    if (checked == EXIT_DONE) checked = listen_server_check(options);
     if (checked != EXIT_DONE) return checked;
     struct listen listen = {.invocation = invocation, .options = options, .awaited_s = -1};
     const struct model_wish wished = wish(&listen);
-    checked = model_wish_check("listen", &wished);
+    if (!options->server) checked = model_wish_check("listen", &wished);
     if (checked != EXIT_DONE) return checked;
     listen.paced = !options->fast || capture_is_chosen(&options->capture);
     listen.log = (struct kodama_log){

@@ -89,6 +89,31 @@ static const struct option_entry listen_table[] = {
      .least = 0,
      .most = 64,
      .offset = offsetof(struct listen_options, n_decoders)},
+    {.name = "server",
+     .kind = OPTION_TEXT,
+     .argument = "URL",
+     .help = "Let a server recognise (kodama serve): ws://HOST:PORT, also wss, http or https; "
+             "--engine and --model are then names that the server must have",
+     .group = "Recognition by a server",
+     .offset = offsetof(struct listen_options, server)},
+    {.name = "token",
+     .kind = OPTION_TEXT,
+     .argument = "SECRET",
+     .help = "What the server demands; others on this machine can read it in the list of processes",
+     .offset = offsetof(struct listen_options, token)},
+    {.name = "token-file",
+     .kind = OPTION_TEXT,
+     .argument = "FILE",
+     .help = "Read that secret from the first line of a file",
+     .is_file = true,
+     .offset = offsetof(struct listen_options, token_file)},
+    {.name = "ca",
+     .kind = OPTION_TEXT,
+     .argument = "FILE",
+     .help = "Trust the authorities in this PEM file instead of the system's; for a certificate of "
+             "your own, that certificate",
+     .is_file = true,
+     .offset = offsetof(struct listen_options, ca)},
     {.name = "detector",
      .kind = OPTION_CHOICE,
      .argument = "NAME",
@@ -139,6 +164,12 @@ static const struct section listen_sections[] = {
      "token: a local run has nothing to resume. The reason is stopped (the input has ended), "
      "interrupted or failed. A file saved as json has no partials."},
     {capture_section_title, capture_section_text},
+    {"Recognition by a server",
+     "With --server, this machine only hears, and the captions are the server's: the same, to the "
+     "word, as if it had recognised itself. A connection that breaks is mended for up to two "
+     "minutes, and everything is sent that the server did not get; standard error tells of it. "
+     "When the server itself was started again, a new session hears what has no caption yet, "
+     "as far as that is kept (30 seconds); what is lost is told, and makes the exit status 1."},
     {"Interrupting",
      "The first Ctrl-C, or SIGTERM, ends listening: what was heard is still recognised, printed "
      "and "
@@ -157,6 +188,8 @@ static const struct example listen_examples[] = {
      "Tentative text at once, and good captions soon"},
     {"kodama listen --app firefox", "Caption an application"},
     {"kodama listen --mic --app zoom", "Caption both sides of a call"},
+    {"kodama listen --server ws://localhost:8000 --mic",
+     "Have a server recognise, such as kodama serve"},
     {"kodama listen --format json talk.wav | jq -r 'select(.type == \"final\").text'",
      "Use captions in a script"},
     {NULL, NULL},

@@ -1,6 +1,4 @@
 /* kodama serve: the recognition server. */
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,9 +14,8 @@
 #include "command/interrupt.h"
 #include "command/model_wish.h"
 #include "command/output.h"
+#include "command/secret.h"
 #include "command/text.h"
-
-enum { TOKEN_BYTES = 256 };
 
 struct serve_options {
     const char *config;
@@ -57,24 +54,6 @@ static void log_line(void *user, enum kodama_log_level level, const char *line)
              : level <= KODAMA_LOG_WARNING ? "warning: "
                                            : "",
              line);
-}
-
-/* The first line of a file: a token on the command line can be read by everybody on the machine. */
-static bool read_token(const char *path, char *token)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, token, TOKEN_BYTES - 1) : -1;
-    int number = errno;
-    if (fd >= 0) close(fd);
-    if (n < 0) {
-        complain("serve", "cannot read the token from %s: %s", path, error_words(number));
-        return false;
-    }
-    token[n] = '\0';
-    token[strcspn(token, "\r\n")] = '\0';
-    if (token[0]) return true;
-    complain("serve", "%s is empty; its first line is to be the token", path);
-    return false;
 }
 
 static void fill(const struct serve_options *options, const struct kodama_log *log,
@@ -195,7 +174,7 @@ static int serve_run(const struct invocation *invocation)
     if (options.makes_certificate) return make_certificate(&options);
     struct kodama_model *model, *partials;
     struct kodama_error error = {0};
-    char token[TOKEN_BYTES];
+    char token[SECRET_BYTES];
     struct kodama_log log = {.write = log_line,
                              .level = options.verbose ? KODAMA_LOG_INFO : KODAMA_LOG_WARNING};
     if (options.token && options.token_file) {
@@ -203,7 +182,7 @@ static int serve_run(const struct invocation *invocation)
         return EXIT_USAGE;
     }
     if (options.token_file) {
-        if (!read_token(options.token_file, token)) return EXIT_FAILED;
+        if (!secret_read("serve", options.token_file, token)) return EXIT_FAILED;
         options.token = token;
     }
     const struct model_wish wished = wish(&options, &log);
