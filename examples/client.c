@@ -62,5 +62,6 @@ int main(int n_words, char **words)
         n_words == 3 ? kodama_source_open(&source, "file", &input, &error) : KODAMA_ERR_ARGUMENT;
     if (status == KODAMA_OK) status = caption(words[1], source, &error);
     if (status < 0) fprintf(stderr, "%s\n", error.message);
+    if (status == KODAMA_ERR_UNSUPPORTED) return 77; /* built without the client */
     return status < 0;
 }

@@ -162,6 +162,18 @@ static void retry(struct line *line)
     set_timer(line, backoff_ns(line));
 }
 
+/* The session has ended with all that was written: the end, or nothing to do until there is more.
+ */
+static void rest(struct line *line)
+{
+    struct kodama_client *c = line->client;
+    mutex_lock(&c->mutex);
+    bool over = c->finishing;
+    mutex_unlock(&c->mutex);
+    line->state = over ? LINE_ENDED : LINE_IDLE;
+    if (over) client_end(c);
+}
+
 /* The connection has gone, or could not be made. */
 static void on_broken(struct line *line)
 {
@@ -180,7 +192,7 @@ static void on_broken(struct line *line)
                     c->address.port, line->words);
         line->state = LINE_ENDED;
     } else if (!has_work(c)) {
-        line->state = LINE_IDLE;
+        rest(line);
     } else {
         retry(line);
     }
@@ -434,7 +446,6 @@ static void on_wake(struct line *line)
     struct kodama_client *c = line->client;
     mutex_lock(&c->mutex);
     bool closing = c->closing;
-    bool over = c->finishing && c->tape.end == c->decided && !c->session[0];
     mutex_unlock(&c->mutex);
     if (closing) {
         line->state = LINE_ENDED;
@@ -442,11 +453,12 @@ static void on_wake(struct line *line)
         break_line(line, "closed");
     } else if (line->state == LINE_OPEN) {
         lws_callback_on_writable(line->wsi);
-    } else if (line->state == LINE_IDLE && over) {
-        client_end(c);
-        line->state = LINE_ENDED;
-    } else if (line->state == LINE_IDLE && has_work(c)) {
-        line_connect(line);
+    } else if (line->state == LINE_IDLE) {
+        if (has_work(c)) {
+            line_connect(line);
+        } else {
+            rest(line);
+        }
     }
 }
 
@@ -463,7 +475,7 @@ static int add_token(struct line *line, unsigned char **at, size_t n_bytes)
 static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *bytes,
                   size_t n_bytes)
 {
-    struct lws_context *context = lws_get_context(wsi);
+    struct lws_context *context = wsi ? lws_get_context(wsi) : NULL;
     struct line *line = context ? lws_context_user(context) : NULL;
     (void)user;
     switch (reason) {

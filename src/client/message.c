@@ -122,7 +122,9 @@ static void note_final(struct kodama_client *c, struct kodama_event *event)
         double rate_hz = c->format.rate_hz;
         event->start_s = (double)client_written(c, pending->start) / rate_hz;
         event->end_s = (double)client_written(c, pending->stop) / rate_hz;
-        if (pending->stop > c->decided) c->decided = pending->stop;
+        if (pending->stop > c->decided && pending->stop <= c->tape.end) {
+            c->decided = pending->stop;
+        }
     }
     mutex_unlock(&c->mutex);
     if (!pending) return;

@@ -82,6 +82,8 @@ void tape_confirm(struct tape *tape, uint64_t position)
 void tape_rewind(struct tape *tape, uint64_t position)
 {
     tape->sent = position;
+    /* A server may have lost what it had confirmed. */
+    if (tape->confirmed > position) tape->confirmed = position;
     /* Whether a mark at the very position arrived cannot be known; to close twice is to close. */
     drop_marks(tape, position);
     tape->n_marks_sent = 0;

@@ -42,7 +42,7 @@ struct problem {
 };
 
 struct examination {
-    struct findings backends, sound, engines, detectors, neural, models;
+    struct findings backends, sound, engines, detectors, neural, models, network;
     struct problem problems[FINDINGS_MAX];
     size_t n_problems;
     char model[256]; /* that captions use */
@@ -225,6 +225,23 @@ static void examine_models(struct examination *found)
     if (!finding->works) snprintf(finding->detail, sizeof finding->detail, "%s", error.message);
 }
 
+/* Serving others, and being served; nothing that must be there either. Neither gets far without a
+ * configuration. */
+static void examine_network(struct examination *found)
+{
+    struct kodama_error error = {0};
+    struct kodama_server *server;
+    struct kodama_client *client;
+    struct finding *finding = add_finding(&found->network, "server");
+    finding->works = kodama_server_open(&server, NULL, NULL, &error) != KODAMA_ERR_UNSUPPORTED;
+    snprintf(finding->detail, sizeof finding->detail, "%s",
+             finding->works ? "kodama serve" : error.message);
+    finding = add_finding(&found->network, "client");
+    finding->works = kodama_client_open(&client, NULL, &error) != KODAMA_ERR_UNSUPPORTED;
+    snprintf(finding->detail, sizeof finding->detail, "%s",
+             finding->works ? "kodama listen --server" : error.message);
+}
+
 /* The mirrored mapping is the one thing that an unusual system may refuse. */
 static void examine_ring(struct examination *found)
 {
@@ -274,6 +291,7 @@ static void examine(struct examination *found)
     examine_detectors(found);
     examine_neural(found);
     examine_models(found);
+    examine_network(found);
     examine_ring(found);
     examine_captions(found);
 }
@@ -328,6 +346,7 @@ static void add_json(struct text *page, const struct examination *found)
     json_object_set_new(all, "detectors", json_findings(&found->detectors));
     json_object_set_new(all, "neural", json_findings(&found->neural));
     json_object_set_new(all, "models", json_findings(&found->models));
+    json_object_set_new(all, "network", json_findings(&found->network));
     json_object_set_new(all, "libraries", libraries);
     json_object_set_new(all, "problems", problems);
     char *words = json_dumps(all, JSON_INDENT(2));
@@ -398,6 +417,7 @@ static void add_text(struct text *page, const struct examination *found)
     add_findings(page, "detectors", &found->detectors);
     add_findings(page, "neural", &found->neural);
     add_findings(page, "models", &found->models);
+    add_findings(page, "network", &found->network);
     add_libraries(page);
     text_add(page, "\n");
     for (size_t i = 0; i < found->n_problems; i++) {
@@ -442,10 +462,12 @@ static const struct option_entry doctor_table[] = {
 
 static const struct section doctor_sections[] = {
     {"JSON", "  {\"version\", \"backends\": [...], \"engines\": [...], \"detectors\": [...],\n"
-             "   \"neural\": [...], \"models\": [...], \"libraries\": {name: version},\n"
+             "   \"neural\": [...], \"models\": [...], \"network\": [...],\n"
+             "   \"libraries\": {name: version},\n"
              "   \"problems\": [{\"what\", \"how\"}]}\n\n"
-             "Backends (sources of sound), engines, detectors, neural (what runs trained models) "
-             "and models (the store of kodama models) are {\"name\", \"works\", \"detail\"}."},
+             "Backends (sources of sound), engines, detectors, neural (what runs trained models), "
+             "models (the store of kodama models) and network (kodama serve, and its client) are "
+             "{\"name\", \"works\", \"detail\"}."},
     {NULL, NULL},
 };
 

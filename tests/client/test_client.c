@@ -387,6 +387,117 @@ static void a_configuration_that_makes_no_sense_is_refused(void **state)
     refused(&asked, KODAMA_ERR_NOT_FOUND, "/nowhere/ca.pem");
 }
 
+/* A server that is started again on the port of the one before, which a network hides. */
+static void restart(struct net *net, const struct kodama_server_config *config)
+{
+    kodama_server_close(server);
+    server = open_server(model, config);
+    atomic_store(&net->server, kodama_server_port(server));
+}
+
+/* Half of the sound, until an utterance has begun; then another server. @return how many frames */
+static size_t say_half(struct kodama_client *client, const struct sound *sound, struct net *net,
+                       const struct kodama_server_config *config)
+{
+    struct kodama_client_event event;
+    size_t half = sound->n_frames / 2;
+    assert_int_equal(kodama_client_write(client, sound->frames, half, KODAMA_FOREVER), half);
+    do {
+        assert_int_equal(kodama_client_next(client, &event, KODAMA_FOREVER), KODAMA_OK);
+    } while (event.kind != KODAMA_CLIENT_HEARD);
+    restart(net, config);
+    return half;
+}
+
+static void a_server_that_was_started_again_is_given_what_it_needs(void **state)
+{
+    (void)state;
+    static struct net net;
+    struct sound sound = two_sentences();
+    struct kodama_server_config config = free_port();
+    open_scripted(&config);
+    heard_locally(&expected, model, &sound, true);
+    net_start(&net, kodama_server_port(server), 1, (struct net_plan){0});
+    struct kodama_client_config asked = talk_config(net.port, sound.format);
+    asked.renew = true;
+    struct kodama_client *client = talk_open(&asked);
+    size_t half = say_half(client, &sound, &net, &config);
+    kodama_client_write(client, sound.frames + 2 * half, sound.n_frames - half, KODAMA_FOREVER);
+    kodama_client_finish(client);
+    heard = (struct heard){0};
+    told = (struct talk){0};
+    assert_int_equal(talk_listen(client, &heard, &told, KODAMA_FOREVER), KODAMA_ERR_CLOSED);
+    assert_int_equal(told.n_renewed, 1);
+    assert_int_equal(told.lost_frames, 0);
+    assert_int_equal(heard.n_finals, expected.n_finals);
+    struct kodama_client_stats stats;
+    kodama_client_stats(client, &stats);
+    assert_int_equal(stats.renewals, 1);
+    assert_int_equal(stats.lost_frames, 0);
+    kodama_client_close(client);
+    net_end(&net);
+    close_scripted();
+    free(sound.frames);
+}
+
+static void without_renewal_it_is_said_what_has_no_final(void **state)
+{
+    (void)state;
+    static struct net net;
+    struct sound sound = two_sentences();
+    struct kodama_server_config config = free_port();
+    struct kodama_client_event event;
+    struct kodama_error error;
+    open_scripted(&config);
+    net_start(&net, kodama_server_port(server), 1, (struct net_plan){0});
+    struct kodama_client_config asked = talk_config(net.port, sound.format);
+    struct kodama_client *client = talk_open(&asked);
+    (void)say_half(client, &sound, &net, &config);
+    int status;
+    while ((status = kodama_client_next(client, &event, KODAMA_FOREVER)) == KODAMA_OK) continue;
+    assert_int_equal(status, KODAMA_ERR_NOT_FOUND);
+    assert_int_equal(kodama_client_failure(client, &error), status);
+    assert_non_null(strstr(error.message, "has no final"));
+    assert_int_equal(kodama_client_write(client, NULL, 1, 0), status);
+    kodama_client_close(client);
+    net_end(&net);
+    close_scripted();
+    free(sound.frames);
+}
+
+static void a_session_that_the_server_ends_is_renewed_only_when_there_is_more(void **state)
+{
+    (void)state;
+    struct kodama_server_config config = free_port();
+    config.idle_ms = 300;
+    open_scripted(&config);
+    struct kodama_client_config asked = talk_config(kodama_server_port(server), plain);
+    struct kodama_client_event event;
+    asked.renew = true;
+    struct kodama_client *client = talk_open(&asked);
+    assert_int_equal(kodama_client_write(client, NULL, 16000, KODAMA_FOREVER), 16000);
+    assert_int_equal(kodama_client_next(client, &event, KODAMA_FOREVER), KODAMA_OK);
+    assert_int_equal(event.kind, KODAMA_CLIENT_RENEWED);
+    assert_int_equal(event.sample, 16000);
+    assert_int_equal(event.lost_frames, 0);
+    struct kodama_client_stats stats;
+    do {
+        usleep(10000);
+        kodama_client_stats(client, &stats);
+    } while (stats.connected);
+    assert_int_equal(kodama_client_write(client, NULL, 16000, KODAMA_FOREVER), 16000);
+    do {
+        usleep(10000);
+        kodama_client_stats(client, &stats);
+    } while (!stats.connected && stats.renewals == 1);
+    assert_int_equal(kodama_client_finish(client), KODAMA_OK);
+    int status;
+    while ((status = kodama_client_next(client, &event, KODAMA_FOREVER)) == KODAMA_OK) continue;
+    assert_int_equal(status, KODAMA_ERR_CLOSED);
+    kodama_client_close(client);
+    close_scripted();
+}
+
 static void addresses_are_read_as_people_write_them(void **state)
 {
     (void)state;
@@ -424,6 +535,9 @@ int main(void)
         cmocka_unit_test(what_is_refused_is_said_in_words),
         cmocka_unit_test(what_is_no_kodama_server_is_said_to_be_none),
         cmocka_unit_test(a_configuration_that_makes_no_sense_is_refused),
+        cmocka_unit_test(a_server_that_was_started_again_is_given_what_it_needs),
+        cmocka_unit_test(without_renewal_it_is_said_what_has_no_final),
+        cmocka_unit_test(a_session_that_the_server_ends_is_renewed_only_when_there_is_more),
         cmocka_unit_test(addresses_are_read_as_people_write_them),
     };
     return cmocka_run_group_tests_name("client", tests, NULL, NULL);
