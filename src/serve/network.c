@@ -23,6 +23,7 @@
 enum {
     TICK_MS = 200,
     READ_BYTES = 4096,
+    PING_BYTES = 4,
     HEADER_BYTES_MAX = 8192,
     /* A client that says nothing gets its session after this; one that says something, at once. */
     GRACE_MS = 1000,
@@ -313,9 +314,11 @@ static int writable(struct connection *connection)
     if (connection->closes) return 0;
     if (connection->farewell) return say_farewell(connection);
     if (connection->pings) {
-        unsigned char ping[LWS_PRE + 1];
+        /* Not an empty one: libwebsockets (4.1) does not tell of the answer to that. */
+        unsigned char ping[LWS_PRE + PING_BYTES] = {0};
+        memcpy(ping + LWS_PRE, "ping", PING_BYTES);
         connection->pings = false;
-        if (lws_write(wsi, ping + LWS_PRE, 0, LWS_WRITE_PING) < 0) return -1;
+        if (lws_write(wsi, ping + LWS_PRE, PING_BYTES, LWS_WRITE_PING) < 0) return -1;
         lws_callback_on_writable(wsi);
         return 0;
     }

@@ -315,6 +315,33 @@ static void a_silent_client_is_asked_and_given_up(void **state)
     kodama_model_close(model);
 }
 
+static void a_silent_client_that_answers_is_kept(void **state)
+{
+    (void)state;
+    script_reset();
+    struct kodama_model *model = open_script(1);
+    struct kodama_server_config config = free_port();
+    config.heartbeat_ms = 1000;
+    struct kodama_server *server = open_server(model, &config);
+    struct client client = client_open(kodama_server_port(server), "/ws?rate=16000", NULL);
+    /* It would have been given up after three. */
+    for (int pings = 0; pings < 5;) {
+        int opcode = client.bytes ? client_parse(&client) : 0;
+        if (!opcode && !client_fill(&client, CLIENT_LIMIT_MS)) break;
+        if (opcode != CLIENT_PING) continue;
+        client_send(&client, CLIENT_PONG, client.message, client.n_message);
+        pings++;
+    }
+    assert_true(client.is_open);
+    client_say(&client, "{\"type\":\"stop\"}");
+    json_t *closed = client_await(&client, "closed");
+    assert_non_null(closed);
+    json_decref(closed);
+    client_close(&client);
+    kodama_server_close(server);
+    kodama_model_close(model);
+}
+
 static void an_idle_session_ends_and_says_so(void **state)
 {
     (void)state;
@@ -434,6 +461,7 @@ int main(void)
         cmocka_unit_test(finalize_ends_the_utterance_now),
         cmocka_unit_test(a_stopped_server_delivers_what_was_heard),
         cmocka_unit_test(a_silent_client_is_asked_and_given_up),
+        cmocka_unit_test(a_silent_client_that_answers_is_kept),
         cmocka_unit_test(an_idle_session_ends_and_says_so),
         cmocka_unit_test(pages_are_answered_from_memory),
         cmocka_unit_test(a_server_that_was_idle_hears_again),
