@@ -26,6 +26,12 @@ const struct section environment_sections[] = {
      "the folder of models."},
     {"KODAMA_SILERO_MODEL",
      "File of the model for the detector silero, when --model is not given."},
+    {"KODAMA_MODELS_MIRROR", "Address of a folder with the files of known models, for kodama "
+                             "models get, where --mirror does "
+                             "not say."},
+    {"XDG_DATA_HOME",
+     "The store of kodama models is kodama/models below it; ~/.local/share when it is "
+     "not set."},
     {"TERM", "With `dumb`, nothing is redrawn in place: only finished lines are printed."},
     {"KODAMA_BACKEND", "The sound system to use, pipewire or pulse, where --backend does not say."},
     {NULL, NULL},

@@ -1,4 +1,5 @@
-/* Writes a Whisper model for tests in shell: write_whisper_model FILE SCRIPT, as whisper_model.h. */
+/* Writes a Whisper model for tests in shell: write_whisper_model FILE SCRIPT, as whisper_model.h.
+ */
 #include "support/support.h"
 
 #include <stdio.h>
