@@ -196,6 +196,24 @@ static void examine_neural(struct examination *found)
     struct finding *finding = add_finding(&found->neural, "onnxruntime");
     finding->works =
         kodama_neural_probe(NULL, finding->detail, sizeof finding->detail) == KODAMA_OK;
+    struct finding *voices = add_finding(&found->neural, "voices");
+    struct kodama_voice_store *store;
+    struct kodama_error error = {0};
+    int n = kodama_voice_store_open(&store, NULL, &error);
+    if (n == KODAMA_OK) {
+        n = kodama_voice_store_list(store, NULL, 0, &error);
+        kodama_voice_store_close(store);
+    }
+    voices->works = n == 0 || (n > 0 && finding->works);
+    if (n < 0)
+        snprintf(voices->detail, sizeof voices->detail, "%s", error.message);
+    else if (n == 0)
+        snprintf(voices->detail, sizeof voices->detail,
+                 "none was taken in yet; kodama voice import takes one in");
+    else
+        snprintf(voices->detail, sizeof voices->detail,
+                 "%d trained; kodama voice models lists %s%s", n, n == 1 ? "it" : "them",
+                 finding->works ? "" : ", but there is no ONNX Runtime to run them");
 }
 
 /* The user's models, and whether there can be more. */

@@ -31,12 +31,26 @@ static int check_sum(const char *command, const char *name, double value, double
     return EXIT_USAGE;
 }
 
-static int load_model(const char *command, const char *name, struct kodama_voice_config *config)
+/* What a trained voice that falls behind or fails has to say. */
+static void warn(void *user, enum kodama_log_level level, const char *line)
 {
+    (void)user, (void)level;
+    complain("voice", "%s", line);
+}
+
+static int load_model(const char *command, const struct voice_options *options,
+                      struct kodama_voice_config *config)
+{
+    static const struct kodama_log log = {.write = warn, .level = KODAMA_LOG_WARNING};
+    struct kodama_voice_store_config place = KODAMA_VOICE_STORE_CONFIG_INIT;
     struct kodama_voice_store *store = NULL;
     struct kodama_error error = {0};
-    int status = kodama_voice_store_open(&store, NULL, &error);
-    if (status >= 0) status = kodama_voice_store_load(store, name, &config->model, &error);
+    place.provider = options->provider;
+    place.n_threads = options->threads;
+    place.log = &log;
+    int status = kodama_voice_store_open(&store, &place, &error);
+    if (status >= 0)
+        status = kodama_voice_store_load(store, options->model, &config->model, &error);
     /* What was loaded stays. */
     kodama_voice_store_close(store);
     if (status >= 0) return EXIT_DONE;
@@ -71,5 +85,5 @@ int voice_options_read(const char *command, const struct voice_options *options,
     config->noise_path = options->noise_file;
     config->seed = options->seed;
     config->deep = options->deep;
-    return options->model ? load_model(command, options->model, config) : EXIT_DONE;
+    return options->model ? load_model(command, options, config) : EXIT_DONE;
 }

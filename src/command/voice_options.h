@@ -11,9 +11,9 @@
 #include "command/command.h"
 
 struct voice_options {
-    const char *preset, *noise, *noise_file, *model;
+    const char *preset, *noise, *noise_file, *model, *provider;
     double pitch, formant, noise_level, gain_db;
-    uint32_t seed;
+    uint32_t seed, threads;
     bool steady, deep;
 };
 
@@ -31,6 +31,18 @@ struct voice_options {
          .argument = "NAME",                                                                      \
          .help = "A trained voice, by its name in `kodama voice models`, not a shifted one",      \
          .offset = offsetof(type, voice.model)},                                                  \
+        {.name = "provider",                                                                      \
+         .kind = OPTION_TEXT,                                                                     \
+         .argument = "NAME",                                                                      \
+         .help = "What runs it: cpu, or what else the ONNX Runtime here was built for, as cuda",  \
+         .offset = offsetof(type, voice.provider)},                                               \
+        {.name = "threads",                                                                       \
+         .kind = OPTION_COUNT,                                                                    \
+         .argument = "N",                                                                         \
+         .help = "Threads that run it; 0: one per processor, at most 8",                          \
+         .fallback = "0",                                                                         \
+         .most = 256,                                                                             \
+         .offset = offsetof(type, voice.threads)},                                                \
         {.name = "pitch",                                                                         \
          .kind = OPTION_REAL,                                                                     \
          .argument = "SEMITONES",                                                                 \

@@ -16,6 +16,11 @@ static uint64_t n_in(const struct rvc_stream *s)
     return atomic_load_explicit(&s->n_in, memory_order_acquire);
 }
 
+static bool ends(const struct rvc_stream *s)
+{
+    return atomic_load_explicit(&s->quit, memory_order_acquire);
+}
+
 static void count(_Atomic uint64_t *counter)
 {
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
@@ -147,6 +152,10 @@ static bool try_incoming(struct rvc_stream *s, size_t n)
     /* Chunks of another length: the first one is spoken when that much has come. */
     if (status == KODAMA_OK && rvc_pass_chunk(speaker.pass) == n)
         status = run(s, &speaker, s->next + n, &error);
+    if (status < 0 && ends(s)) {
+        rvc_speaker_release(&speaker);
+        return true;
+    }
     if (status < 0) {
         log_write(s->config.log, KODAMA_LOG_ERROR, "%s cannot speak (%s); %s goes on", speaker.name,
                   error.message[0] ? error.message : kodama_strerror(status), s->speaker.name);
@@ -241,6 +250,7 @@ static void speak(struct rvc_stream *s, size_t n)
     struct kodama_error error = {0};
     const uint64_t first = s->next;
     int status = run(s, &s->speaker, first + n, &error);
+    if (status < 0 && ends(s)) return; /* it was stopped for that */
     if (status < 0) {
         count(&s->n_failed);
         log_write(s->config.log, KODAMA_LOG_ERROR, "%s failed: %s", s->speaker.name,
@@ -257,7 +267,7 @@ static void speak(struct rvc_stream *s, size_t n)
 void stream_thread(void *stream)
 {
     struct rvc_stream *s = stream;
-    while (!atomic_load_explicit(&s->quit, memory_order_acquire)) {
+    while (!ends(s)) {
         uint32_t seen = atomic_load_explicit(&s->in_word, memory_order_acquire);
         size_t n = rvc_pass_chunk(s->speaker.pass);
         atomic_store_explicit(&s->chunk, n, memory_order_relaxed);
@@ -265,7 +275,7 @@ void stream_thread(void *stream)
         n = rvc_pass_chunk(s->speaker.pass); /* of another length, perhaps, from now on */
         if (n_in(s) >= s->next + n + s->lag)
             speak(s, n);
-        else if (!atomic_load_explicit(&s->quit, memory_order_acquire))
+        else if (!ends(s))
             park_wait(&s->in_word, seen, CLOCK_NEVER);
     }
     atomic_store_explicit(&s->ended, true, memory_order_release);

@@ -55,6 +55,25 @@ it = json.load(open(sys.argv[1]))
 assert [v["name"] for v in it["voices"]] == ["anna", "robin"], it
 robin = it["voices"][1]
 assert robin["transpose"] == 12 and robin["licence"].endswith("robin/LICENCE.txt") and robin["whole"]' "$scratch/out"
+speech_s=2.9
+run convert --model robin --pitch 5 --no-fluctuation "$speech" "$scratch/changed.wav"
+check "a recording is changed by a model" [ "$code" -eq 0 ]
+run info --json "$scratch/changed.wav"
+check "it is as long, and not silent" "$PYTHON" -c '
+import json, sys
+it = json.load(open(sys.argv[1]))
+assert abs(it["duration"] - float(sys.argv[2])) < 0.1, it' "$scratch/out" "$speech_s"
+run convert --model nobody "$speech" "$scratch/no.wav"
+check "a model that is not there is said" said nobody
+check "and nothing is written" [ ! -e "$scratch/no.wav" ]
+run convert --model robin --provider no-such "$speech" "$scratch/no.wav"
+check "what cannot run it is said, with what can" said "cpu"
+run voice --model robin --file "$speech" --to "$scratch/live.wav" --json --threads 1
+check "a voice speaks live as a model" [ "$code" -eq 0 ]
+check "with the delay of its chunks" "$PYTHON" -c '
+import json, sys
+last = [json.loads(line) for line in open(sys.argv[1])][-1]
+assert last["event"] == "ended" and 250 < last["voice_ms"] < 600, last' "$scratch/out"
 run voice info robin --measure --threads 1
 check "info measures" printed "ms of voice take"
 run voice remove anna

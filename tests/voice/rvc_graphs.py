@@ -211,6 +211,7 @@ def indexes(folder):
     queries = (vectors[:50] + 0.3 * random.randn(50, dims)).astype(np.float32)
     np.save(at("vectors.npy"), vectors)
     np.save(at("half.npy"), vectors.astype(np.float16))
+    np.save(at("small.npy"), vectors[:80, :8])
     np.save(at("turned.npy"), np.asfortranarray(vectors))
     queries.tofile(at("queries.f32"))
 
@@ -230,6 +231,10 @@ def indexes(folder):
     index.add(vectors)
     faiss.write_index(index, at("trained.index"))
     answer(index, at("trained.f32"))
+    small = faiss.index_factory(8, "IVF2,Flat")
+    small.train(vectors[:80, :8].copy())
+    small.add(vectors[:80, :8].copy())
+    faiss.write_index(small, at("small.index"))
     flat = faiss.IndexFlatL2(dims)
     flat.add(vectors)
     faiss.write_index(flat, at("flat.index"))

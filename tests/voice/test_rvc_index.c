@@ -202,6 +202,47 @@ static void files_that_are_cut_short_are_refused_and_leave_nothing(void **state)
     assert_non_null(strstr(error.message, "768"));
 }
 
+/* With bytes changed at random: refused, or an index that can be searched; never a crash. */
+static void damaged_files_are_refused_or_can_be_searched(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"small.npy", "small.index", NULL};
+    const char *plain = test_scratch(".kvi"), *to = test_scratch(".kvi");
+    const char *path = test_scratch(".damaged");
+    struct test_random random = {11};
+    assert_int_equal(rvc_index_write(data("small.npy"), plain, NULL), KODAMA_OK);
+    size_t n_refused = 0;
+    for (int k = 0; k < 3; k++) {
+        static uint8_t whole[65536];
+        const char *from = names[k] ? data(names[k]) : plain;
+        FILE *file = fopen(from, "rb");
+        assert_non_null(file);
+        size_t n = fread(whole, 1, sizeof whole, file);
+        fclose(file);
+        for (int i = 0; i < 400; i++) {
+            static uint8_t bytes[65536];
+            struct rvc_index *index;
+            memcpy(bytes, whole, n);
+            for (int j = 0; j < 1 + i % 3; j++) /* mostly in its head */
+                bytes[test_random_below(&random, i % 4 ? 200 : n)] =
+                    (uint8_t)test_random_next(&random);
+            file = fopen(path, "wb");
+            assert_int_equal(fwrite(bytes, 1, n, file), n);
+            fclose(file);
+            if (rvc_index_write(path, to, NULL) == KODAMA_OK &&
+                rvc_index_open(&index, to, 0, NULL) == KODAMA_OK) {
+                float *feature = calloc(rvc_index_dims(index), sizeof *feature);
+                rvc_index_retrieve(index, feature, 1, 1.0f);
+                free(feature);
+                rvc_index_close(index);
+            } else {
+                n_refused++;
+            }
+        }
+    }
+    assert_true(n_refused > 100);
+}
+
 static void a_plain_index_is_imported_as_it_is(void **state)
 {
     (void)state;
@@ -229,6 +270,7 @@ int main(void)
         cmocka_unit_test(what_is_no_index_is_refused_in_words),
         cmocka_unit_test(another_kind_of_faiss_index_is_refused),
         cmocka_unit_test(files_that_are_cut_short_are_refused_and_leave_nothing),
+        cmocka_unit_test(damaged_files_are_refused_or_can_be_searched),
         cmocka_unit_test(a_plain_index_is_imported_as_it_is),
     };
     return cmocka_run_group_tests_name("rvc_index", tests, NULL, NULL);
