@@ -36,6 +36,8 @@ struct serve_options {
     const char *language;
     uint32_t n_decoders;
     const char *detector;
+    const char *voices;
+    uint32_t voice_memory_mb;
     uint32_t max_sessions;
     uint32_t max_per_address;
     uint32_t max_upload_mb;
@@ -67,6 +69,8 @@ static void fill(const struct serve_options *options, const struct kodama_log *l
     config->certificate = options->certificate;
     config->key = options->key;
     config->detector = options->detector;
+    config->voices = options->voices;
+    config->voice_memory_mb = options->voice_memory_mb;
     config->language = options->language;
     config->max_sessions = options->max_sessions;
     config->max_per_address = options->max_per_address;
@@ -317,6 +321,21 @@ static const struct option_entry serve_table[] = {
      .help = "Voice activity detector",
      .choice = kodama_detector_name,
      .offset = AT(detector)},
+    {.name = "voices",
+     .kind = OPTION_TEXT,
+     .argument = "FOLDER",
+     .help = "Trained voices, as kodama voices keeps them; its own folder when not given",
+     .is_file = true,
+     .group = "Voices",
+     .offset = AT(voices)},
+    {.name = "voice-memory",
+     .kind = OPTION_COUNT,
+     .argument = "MB",
+     .help = "For loaded voices; those used least recently are unloaded beyond it. 0: no limit",
+     .fallback = "4000",
+     .least = 0,
+     .most = 1000000,
+     .offset = AT(voice_memory_mb)},
     {.name = "max-sessions",
      .kind = OPTION_COUNT,
      .argument = "N",

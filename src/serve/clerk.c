@@ -36,9 +36,8 @@ static void run_job(struct kodama_server *server, struct clerk_job *job)
 }
 
 /** Queue a job; a reference to its session is taken. False: no memory. */
-static bool push(struct kodama_server *server, struct clerk_job order)
+static bool push(struct clerk *clerk, struct clerk_job order)
 {
-    struct clerk *clerk = &server->clerk;
     struct clerk_job *job = malloc(sizeof *job);
     if (!job) return false;
     *job = order;
@@ -57,8 +56,7 @@ static bool push(struct kodama_server *server, struct clerk_job order)
 
 static void run_clerk(void *argument)
 {
-    struct kodama_server *server = argument;
-    struct clerk *clerk = &server->clerk;
+    struct clerk *clerk = argument;
     mutex_lock(&clerk->mutex);
     for (;;) {
         struct clerk_job *job = clerk->first;
@@ -66,7 +64,7 @@ static void run_clerk(void *argument)
             clerk->first = job->next;
             if (!clerk->first) clerk->last = NULL;
             mutex_unlock(&clerk->mutex);
-            run_job(server, job);
+            run_job(clerk->server, job);
             mutex_lock(&clerk->mutex);
         } else if (clerk->ends) {
             break;
@@ -75,6 +73,37 @@ static void run_clerk(void *argument)
         }
     }
     mutex_unlock(&clerk->mutex);
+}
+
+/* ------------------------------------------------------------------ loading */
+
+static void run_begin(struct kodama_server *server, struct clerk_job *job)
+{
+    (void)server;
+    job->session->dialect->work->begin(job->session);
+    schedule_release(job->session, true);
+}
+
+void clerk_begin(struct session *session)
+{
+    struct clerk_job job = {.run = run_begin, .session = session};
+    /* Without memory the worker does it. */
+    if (push(&session->server->loader, job)) return;
+    session->dialect->work->begin(session);
+    schedule_release(session, true);
+}
+
+static void run_fetch_part(struct kodama_server *server, struct clerk_job *job)
+{
+    (void)server;
+    job->session->dialect->work->fetch(job->session);
+    schedule_session(job->session);
+}
+
+bool clerk_fetch_part(struct session *session)
+{
+    struct clerk_job job = {.run = run_fetch_part, .session = session};
+    return push(&session->server->loader, job);
 }
 
 /* ------------------------------------------------------------------ closing */
@@ -91,7 +120,7 @@ void clerk_close(struct session *session)
     session->state = NULL;
     struct clerk_job job = {.run = run_close, .session = session, .state = state};
     /* Rather a worker held up than a recogniser lost. */
-    if (!push(session->server, job)) session->dialect->work->close(session, state);
+    if (!push(&session->server->clerk, job)) session->dialect->work->close(session, state);
 }
 
 /* ------------------------------------------------------------------- saving */
@@ -151,7 +180,7 @@ static void run_save(struct kodama_server *server, struct clerk_job *job)
 void clerk_save(struct session *session)
 {
     struct clerk_job job = {.run = run_save, .session = session};
-    if (!push(session->server, job)) schedule_release(session, false);
+    if (!push(&session->server->clerk, job)) schedule_release(session, false);
 }
 
 static void run_remove(struct kodama_server *server, struct clerk_job *job)
@@ -163,7 +192,7 @@ static void run_remove(struct kodama_server *server, struct clerk_job *job)
 
 void clerk_remove(struct session *session)
 {
-    (void)push(session->server, (struct clerk_job){.run = run_remove, .session = session});
+    (void)push(&session->server->clerk, (struct clerk_job){.run = run_remove, .session = session});
 }
 
 /* ----------------------------------------------------------------- fetching */
@@ -203,7 +232,7 @@ bool clerk_fetch(struct kodama_server *server, const char *id, const char *token
     *fetched = (struct fetched){.connection = connection, .last_seq = last_seq};
     snprintf(fetched->id, sizeof fetched->id, "%s", id);
     snprintf(fetched->token, sizeof fetched->token, "%s", token);
-    if (push(server, (struct clerk_job){.run = run_fetch, .fetched = fetched})) return true;
+    if (push(&server->clerk, (struct clerk_job){.run = run_fetch, .fetched = fetched})) return true;
     free(fetched);
     return false;
 }
@@ -222,20 +251,30 @@ struct fetched *clerk_fetched(struct kodama_server *server)
 
 int clerk_start(struct kodama_server *server, struct kodama_error *error)
 {
-    struct clerk *clerk = &server->clerk;
-    int status = thread_start(&clerk->thread, "kodama-clerk", run_clerk, server, error);
-    clerk->running = status == KODAMA_OK;
+    struct clerk *clerks[] = {&server->clerk, &server->loader};
+    int status = KODAMA_OK;
+    for (int i = 0; i < 2 && status == KODAMA_OK; i++) {
+        clerks[i]->server = server;
+        status = thread_start(&clerks[i]->thread, i ? "kodama-loader" : "kodama-clerk", run_clerk,
+                              clerks[i], error);
+        clerks[i]->running = status == KODAMA_OK;
+    }
     return status;
 }
 
-void clerk_stop(struct kodama_server *server)
+static void end_clerk(struct clerk *clerk)
 {
-    struct clerk *clerk = &server->clerk;
     mutex_lock(&clerk->mutex);
     clerk->ends = true;
     condition_broadcast(&clerk->changed);
     mutex_unlock(&clerk->mutex);
     if (clerk->running) thread_join(&clerk->thread);
+}
+
+void clerk_stop(struct kodama_server *server)
+{
+    end_clerk(&server->loader);
+    end_clerk(&server->clerk);
 }
 
 void clerk_free(struct kodama_server *server)

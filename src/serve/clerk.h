@@ -1,6 +1,7 @@
 /*
  * The clerk: a thread for what has to wait and belongs to sessions. It saves them to the store and
- * fetches them from there, and closes what they worked with. In order.
+ * fetches them from there, and closes what they worked with. In order. What takes seconds is not
+ * for it: that is the loader's, a second one of the kind.
  */
 #ifndef SERVE_CLERK_H
 #define SERVE_CLERK_H
@@ -14,6 +15,7 @@
 struct clerk_job;
 
 struct clerk {
+    struct kodama_server *server; /* immutable */
     struct mutex mutex;
     struct condition changed;
     struct clerk_job *first, *last;
@@ -40,6 +42,13 @@ void clerk_free(struct kodama_server *server);
 
 /** Close what a session works with. Worker. */
 void clerk_close(struct session *session);
+
+/** Have the loader begin a session's work, in the place of its worker, whose turn it gets. Worker.
+ */
+void clerk_begin(struct session *session);
+
+/** Have the loader fetch what session_work.fetch gets. False: no memory. Network thread. */
+bool clerk_fetch_part(struct session *session);
 
 /** Save a session, in the place of its worker, whose turn it gets. Worker. */
 void clerk_save(struct session *session);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <kodama/server.h>
+#include <kodama/voice_store.h>
 
 #include "base/thread.h"
 #include "serve/clerk.h"
@@ -54,9 +55,10 @@ struct kodama_server {
     struct served served;
     struct store store;
     struct schedule schedule;
-    struct clerk clerk;
+    struct clerk clerk, loader;
     struct metrics metrics;
     struct voices voices;
+    struct kodama_voice_store *voice_store; /* NULL: there is no place for one */
 
     /* Lock. */
     struct mutex mutex;

@@ -124,6 +124,13 @@ char *message_ready_voice(const char *session, const char *token, uint32_t rate_
     return end(message);
 }
 
+char *message_model(const char *model)
+{
+    json_t *message = begin("model");
+    json_object_set_new(message, "model", string(model));
+    return end(message);
+}
+
 char *message_ack(uint64_t received, uint64_t heard, uint64_t safe)
 {
     json_t *message = begin("ack");

@@ -20,6 +20,8 @@ char *message_ready(const char *session, const char *token, uint64_t next_sample
 /** The same of a voice: `latency` frames lie between a frame and its answer. */
 char *message_ready_voice(const char *session, const char *token, uint32_t rate_hz,
                           uint32_t latency, const char *engine, const char *model);
+/** Another model of a voice has taken over. */
+char *message_model(const char *model);
 char *message_ack(uint64_t received, uint64_t heard, uint64_t safe);
 char *message_pong(json_int_t t);
 char *message_warning(const char *code, uint32_t lag_ms);

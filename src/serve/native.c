@@ -2,9 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "serve/clerk.h"
 #include "serve/connection.h"
 #include "serve/gate.h"
 #include "serve/message.h"
+#include "serve/voice_open.h"
 
 static void opened(struct connection *connection)
 {
@@ -56,8 +58,22 @@ static bool is_same_session(const struct settings *a, const struct settings *b)
 
 static void configure(struct connection *connection, const struct settings *settings)
 {
+    struct session *session = connection->session;
+    bool same = strcmp(settings->voice.model, connection->settings.voice.model) == 0;
+    if (!same && !voice_open_waits(&settings->voice)) {
+        connection_complain(connection, "state", "a voice with a model goes on with models");
+        return;
+    }
     connection->settings = *settings;
-    if (session_configure(connection->session, &settings->voice.settings) < 0) {
+    if (!same) {
+        mutex_lock(&session->mutex);
+        memcpy(session->asked_model, settings->voice.model, sizeof session->asked_model);
+        mutex_unlock(&session->mutex);
+        if (!clerk_fetch_part(session)) {
+            connection_complain(connection, "memory", "the server is out of memory");
+        }
+    }
+    if (session_configure(session, &settings->voice.settings) < 0) {
         connection_complain(connection, "overflow", "too many messages at a time");
     }
 }
@@ -163,8 +179,11 @@ static void on_event(struct session *session, const struct kodama_event *event)
 static char *ready_voice(const struct session *session, uint64_t next_sample)
 {
     (void)next_sample;
+    const struct voice_options *options = &session->settings.voice;
+    bool is_model = voice_open_waits(options);
     return message_ready_voice(session->id, session->token, session->settings.format.rate_hz,
-                               session->latency, "shifter", "default");
+                               session->latency, is_model ? "rvc" : "shifter",
+                               is_model ? options->model : "default");
 }
 
 static const char *const paths[] = {"/ws", "/", NULL};

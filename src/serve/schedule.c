@@ -112,6 +112,8 @@ static void run_worker(void *argument)
         metrics_most(&server->metrics.longest_slice_ns, took);
         if (next == SESSION_IS_SAVED) {
             clerk_save(session); /* the turn is its */
+        } else if (next == SESSION_IS_BEGUN) {
+            clerk_begin(session); /* likewise */
         } else {
             schedule_release(session, next == SESSION_GOES_ON);
         }

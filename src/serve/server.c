@@ -106,6 +106,18 @@ static int start(struct kodama_server *server, struct kodama_error *error)
     return status;
 }
 
+/* Without a place for one there are no voices but the built-in one. */
+static void open_voices(struct kodama_server *server)
+{
+    const struct kodama_server_config *config = &server->config;
+    struct kodama_voice_store_config store = KODAMA_VOICE_STORE_CONFIG_INIT;
+    store.folder = config->voices;
+    store.budget_bytes = (uint64_t)config->voice_memory_mb * 1000000;
+    store.log = config->log;
+    if (kodama_voice_store_open(&server->voice_store, &store, NULL) < 0) server->voice_store = NULL;
+    voices_open(&server->voices, config->max_sessions, (uint64_t)config->idle_ms * CLOCK_NS_PER_MS);
+}
+
 static int open_store(struct kodama_server *server, const struct store_ops *ops,
                       struct kodama_error *error)
 {
@@ -142,13 +154,15 @@ int server_open(struct kodama_server **opened, struct kodama_model *model,
     condition_init(&server->schedule.changed);
     mutex_init(&server->clerk.mutex);
     condition_init(&server->clerk.changed);
-    voices_open(&server->voices, config->max_sessions, (uint64_t)config->idle_ms * CLOCK_NS_PER_MS);
+    mutex_init(&server->loader.mutex);
+    condition_init(&server->loader.changed);
     server->started_ns = clock_now_ns();
     status = served_open(server, model, config, error);
     if (status == KODAMA_OK) status = open_store(server, store, error);
     if (status == KODAMA_OK && !copy_config(server, config)) {
         status = error_set(error, KODAMA_ERR_MEMORY, "server: out of memory");
     }
+    open_voices(server);
     if (status == KODAMA_OK) status = start(server, error);
     if (status < 0) {
         served_give_back(server);
@@ -194,8 +208,11 @@ void kodama_server_close(struct kodama_server *server)
     clerk_free(server);
     network_free(server->network);
     served_close(server);
+    kodama_voice_store_close(server->voice_store);
     voices_close(&server->voices);
     if (server->store.ops) server->store.ops->close(server->store.state);
+    condition_destroy(&server->loader.changed);
+    mutex_destroy(&server->loader.mutex);
     condition_destroy(&server->clerk.changed);
     mutex_destroy(&server->clerk.mutex);
     condition_destroy(&server->schedule.changed);

@@ -55,6 +55,7 @@ void session_unref(struct session *s)
     if (atomic_fetch_sub_explicit(&s->references, 1, memory_order_acq_rel) != 1) return;
     outbox_free(&s->outbox);
     inbox_close(&s->inbox);
+    kodama_voice_model_close(s->fetched);
     mutex_destroy(&s->mutex);
     free(s->dialect_state);
     free(s);
@@ -268,6 +269,7 @@ enum session_next session_run(struct session *s, uint64_t now_ns)
         end(s);
         return SESSION_RESTS;
     }
+    if (!s->opened && !s->state && work->waits && work->waits(s)) return SESSION_IS_BEGUN;
     if (!s->opened) {
         s->opened = true;
         if (!work->open(s)) return rest(s);

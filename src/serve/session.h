@@ -30,12 +30,18 @@ enum { SESSION_ID_BYTES = 33, SESSION_SLICE_BYTES = INBOX_PACKET_BYTES_MAX };
 enum session_turn { TURN_NONE, TURN_QUEUED, TURN_RUNNING, TURN_AGAIN };
 
 /** What is to be done with a session after a slice. */
-enum session_next { SESSION_RESTS, SESSION_GOES_ON, SESSION_IS_SAVED };
+enum session_next { SESSION_RESTS, SESSION_GOES_ON, SESSION_IS_SAVED, SESSION_IS_BEGUN };
 
 /** What a session does with its audio: one file each. All but `close` on its worker. */
 struct session_work {
     /** How late it may be: of those that wait the one goes first whose time is over first. */
     uint64_t deadline_ns;
+    /** Optional, both or none: whether beginning has something to wait for, and doing that, on the
+     * loader; `open` follows. */
+    bool (*waits)(const struct session *session);
+    void (*begin)(struct session *session);
+    /** Optional: get what was asked for later, on the loader, beside its worker, which is told. */
+    void (*fetch)(struct session *session);
     /** Begin, and say so. False: it cannot; why was told. */
     bool (*open)(struct session *session);
     /** Hand on what has come of the audio. False: the conversation has ended. */
@@ -97,16 +103,19 @@ struct session {
     const char *reason; /* of the end; static words */
     struct outbox outbox;
     uint32_t n_finals;
-    struct kodama_voice_settings asked; /* of a voice, by the newest INBOX_CONFIGURE */
-    bool finishing;                     /* no more audio is taken */
-    bool ended;                         /* `closed` is in the outbox */
-    bool dropped;                       /* nobody wants it any more */
-    uint32_t n_moves;                   /* how often its client came and went */
-    bool to_be_parked;                  /* save it, for its client is away */
-    bool to_be_renewed;                 /* save it, before the store forgets it */
-    bool parked;                        /* it was saved, and its client is still away */
-    uint32_t keep_ms;                   /* so long it waits in the store */
-    uint64_t safe;                      /* frames that a durable store has */
+    struct kodama_voice_settings asked;  /* of a voice, by the newest INBOX_CONFIGURE */
+    char asked_model[VOICE_MODEL_BYTES]; /* of it, to be fetched */
+    struct kodama_voice_model *fetched;  /* and this it is; owned until its worker takes it */
+    struct kodama_error fetch_error;     /* or why it is not */
+    bool finishing;                      /* no more audio is taken */
+    bool ended;                          /* `closed` is in the outbox */
+    bool dropped;                        /* nobody wants it any more */
+    uint32_t n_moves;                    /* how often its client came and went */
+    bool to_be_parked;                   /* save it, for its client is away */
+    bool to_be_renewed;                  /* save it, before the store forgets it */
+    bool parked;                         /* it was saved, and its client is still away */
+    uint32_t keep_ms;                    /* so long it waits in the store */
+    uint64_t safe;                       /* frames that a durable store has */
 
     /* Network thread only. */
     struct connection *connection; /* NULL: its client is away */

@@ -79,7 +79,10 @@ int settings_set(struct settings *s, const char *key, const char *value, struct 
     if (strcmp(key, "encoding") == 0) return set_encoding(s, value, error);
     if (strcmp(key, "language") == 0) return set_name(s->language, key, value, error);
     if (strcmp(key, "engine") == 0) return set_name(s->engine, key, value, error);
-    if (strcmp(key, "model") == 0) return set_name(s->model, key, value, error);
+    if (strcmp(key, "model") == 0) {
+        int status = set_name(s->model, key, value, error);
+        return status < 0 ? status : voice_options_set(&s->voice, key, value, error);
+    }
     if (strcmp(key, "partials") == 0) return value_switch(&s->partials, key, value, error);
     if (strcmp(key, "words") == 0) return value_switch(&s->words, key, value, error);
     if (strcmp(key, "threshold") == 0) {

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "serve/upload_internal.h"
+#include "serve/voice_open.h"
 
 enum { BLOCK_FRAMES = 4096, CHUNK_MAX_MS = 10000 };
 
@@ -35,10 +36,6 @@ static int option(struct upload_options *options, const char *name, const char *
             return error_set(error, KODAMA_ERR_ARGUMENT, "session_id must be shorter.");
         }
         snprintf(options->session, sizeof options->session, "%s", value);
-    } else if (strcmp(name, "model") == 0) {
-        if (value[0] && strcmp(value, "default") != 0) {
-            return error_set(error, KODAMA_ERR_ARGUMENT, "There is no voice model of that name.");
-        }
     } else if (voice_options_knows(name)) {
         return voice_options_set(&options->voice, name, value, error);
     }
@@ -95,15 +92,8 @@ static int convert_all(struct conversion *c, bool whole, struct kodama_error *er
 
 static int open_voice(struct conversion *c, struct kodama_voice **voice, struct kodama_error *error)
 {
-    const struct voice_options *options = &c->upload->options.voice;
-    struct kodama_voice_config config = KODAMA_VOICE_CONFIG_INIT;
-    config.input = c->in;
-    config.output = c->out;
-    config.deep = options->deep;
-    config.seed = options->seed;
-    config.offline = true;
-    config.settings = options->settings;
-    return kodama_voice_open(voice, &config, error);
+    const struct upload *u = c->upload;
+    return voice_open_asked(u->server, &u->options.voice, c->in, c->out, true, voice, error);
 }
 
 /* A whole file: its sound lies where it lay. With a session its drift goes on from file to file. */
@@ -131,6 +121,22 @@ static int convert_file(struct conversion *c, struct voices_kept *kept, struct k
     return status;
 }
 
+/* Another model takes over in a crossfade. */
+static int use_model(struct conversion *c, struct voices_kept *kept, struct kodama_error *error)
+{
+    const char *name = voice_open_name(&c->upload->options.voice);
+    struct kodama_voice_model *model;
+    if (strcmp(name, kept->name) == 0) return KODAMA_OK;
+    if (!voice_open_waits(&c->upload->options.voice)) {
+        return error_set(error, KODAMA_ERR_STATE, "A session with a model goes on with models.");
+    }
+    int status = voice_open_model(c->upload->server, name, &model, error);
+    if (status >= 0) status = kodama_voice_use(kept->voice, model, error);
+    kodama_voice_model_close(model);
+    if (status >= 0) snprintf(kept->name, sizeof kept->name, "%s", name);
+    return status;
+}
+
 /* A piece of a conversation: the voice goes on, and its latency stays. No bed: the pieces lie in
  * somebody else's sound. */
 static int convert_chunk(struct conversion *c, struct voices_kept *kept, struct kodama_error *error)
@@ -140,6 +146,7 @@ static int convert_chunk(struct conversion *c, struct voices_kept *kept, struct 
     if (!kept->voice) {
         status = open_voice(c, &kept->voice, error);
         kept->format = c->in;
+        snprintf(kept->name, sizeof kept->name, "%s", voice_open_name(&c->upload->options.voice));
     } else if (kept->format.rate_hz != c->in.rate_hz || kept->format.sample != c->in.sample ||
                kept->format.channels != c->in.channels) {
         return error_set(error, KODAMA_ERR_STATE,
@@ -147,6 +154,7 @@ static int convert_chunk(struct conversion *c, struct voices_kept *kept, struct 
     } else {
         status = kodama_voice_set(kept->voice, &c->upload->options.voice.settings);
     }
+    if (status >= 0) status = use_model(c, kept, error);
     c->voice = kept->voice;
     return status < 0 ? status : convert_all(c, false, error);
 }
@@ -157,6 +165,8 @@ static unsigned http_status(int status)
 {
     switch (status) {
     case KODAMA_ERR_STATE: return 409;
+    case KODAMA_ERR_NOT_FOUND: return 404;
+    case KODAMA_ERR_LIMIT: return 503;
     case KODAMA_ERR_IO: return 507;
     case KODAMA_ERR_CORRUPT:
     case KODAMA_ERR_FORMAT:
@@ -169,9 +179,9 @@ static void describe(struct conversion *c, uint64_t began_ns)
 {
     struct upload *u = c->upload;
     snprintf(u->headers, sizeof u->headers,
-             "X-Processing-Time-Ms: %.3f\r\nX-Audio-Length-Seconds: %.6f\r\nX-Voice: shifter\r\n",
+             "X-Processing-Time-Ms: %.3f\r\nX-Audio-Length-Seconds: %.6f\r\nX-Voice: %s\r\n",
              (double)(clock_now_ns() - began_ns) / CLOCK_NS_PER_MS,
-             (double)c->n_out / c->out.rate_hz);
+             (double)c->n_out / c->out.rate_hz, voice_open_name(&u->options.voice));
     METRICS_ADD(u->server->metrics.conversions, 1);
     METRICS_ADD(u->server->metrics.voice_ns, c->cpu_ns);
     METRICS_ADD(u->server->metrics.voice_audio_ns, c->n_in * CLOCK_NS_PER_S / c->in.rate_hz);

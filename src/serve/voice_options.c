@@ -47,6 +47,16 @@ static int set_preset(struct voice_options *o, const char *name, struct kodama_e
     return error_set(error, KODAMA_ERR_ARGUMENT, "preset must be one of %s", names);
 }
 
+static int set_model(struct voice_options *o, const char *name, struct kodama_error *error)
+{
+    if (strlen(name) >= sizeof o->model) {
+        return error_set(error, KODAMA_ERR_ARGUMENT, "model must be shorter than %zu bytes",
+                         sizeof o->model);
+    }
+    snprintf(o->model, sizeof o->model, "%s", name);
+    return KODAMA_OK;
+}
+
 static int set_seed(struct voice_options *o, const char *value, struct kodama_error *error)
 {
     uint32_t seed;
@@ -56,7 +66,14 @@ static int set_seed(struct voice_options *o, const char *value, struct kodama_er
 }
 
 /* Keys, and what they are; the numbers and switches with their place. */
-enum option_kind { OPTION_REAL, OPTION_SWITCH, OPTION_NOISE, OPTION_PRESET, OPTION_SEED };
+enum option_kind {
+    OPTION_REAL,
+    OPTION_SWITCH,
+    OPTION_NOISE,
+    OPTION_PRESET,
+    OPTION_SEED,
+    OPTION_MODEL
+};
 
 static const struct option {
     const char *key, *alias;
@@ -80,6 +97,7 @@ static const struct option {
     {"deep", NULL, OPTION_SWITCH, AT(deep), 0, 0},
     {"captions", NULL, OPTION_SWITCH, AT(captions), 0, 0},
     {"seed", NULL, OPTION_SEED, 0, 0, 0},
+    {"model", NULL, OPTION_MODEL, 0, 0, 0},
 #undef AT
 };
 
@@ -112,6 +130,7 @@ int voice_options_set(struct voice_options *o, const char *key, const char *valu
     case OPTION_NOISE: return set_noise(o, value, error);
     case OPTION_PRESET: return set_preset(o, value, error);
     case OPTION_SEED: return set_seed(o, value, error);
+    case OPTION_MODEL: return set_model(o, value, error);
     }
     return KODAMA_ERR_ARGUMENT;
 }

@@ -8,12 +8,15 @@
 #include <kodama/status.h>
 #include <kodama/voice.h>
 
+enum { VOICE_MODEL_BYTES = 64 };
+
 /** Passed by value: the name of a bed lives as long as the library. */
 struct voice_options {
     struct kodama_voice_settings settings;
     uint64_t seed;
-    bool deep;     /* voices below 80 Hz as well, for more delay */
-    bool captions; /* recognise what comes in, too */
+    bool deep;                     /* voices below 80 Hz as well, for more delay */
+    char model[VOICE_MODEL_BYTES]; /* "", "default": the built-in shifter */
+    bool captions;                 /* recognise what comes in, too */
 };
 
 /** What holds when the client says nothing: the voice as it is, drifting a little. */

@@ -11,6 +11,7 @@
 #include <kodama/voice.h>
 
 #include "base/thread.h"
+#include "serve/voice_options.h"
 
 struct voices_entry;
 
@@ -44,9 +45,10 @@ uint32_t voices_expire(struct voices *voices, uint64_t now_ns);
 
 /** What it is; the holder's. */
 struct voices_kept {
-    struct kodama_voice *voice;  /* of chunks; owned; NULL: not begun */
-    struct kodama_format format; /* of it */
-    void *drift;                 /* of whole files, saved; owned; NULL: none */
+    struct kodama_voice *voice;   /* of chunks; owned; NULL: not begun */
+    struct kodama_format format;  /* of it */
+    char name[VOICE_MODEL_BYTES]; /* of what changes it */
+    void *drift;                  /* of whole files, saved; owned; NULL: none */
     size_t n_drift;
 };
 struct voices_kept *voices_kept(struct voices_entry *entry);

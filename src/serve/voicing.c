@@ -4,16 +4,19 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/error.h"
 #include "base/memory.h"
 #include "serve/internal.h"
+#include "serve/message.h"
+#include "serve/voice_open.h"
 
 struct voicing {
     struct kodama_voice *voice;
-    void *captions;  /* the state of `hearing`, which works on the same audio; NULL: none */
-    bool finished;   /* the last frames were sent */
-    bool ended;      /* it failed */
-    uint64_t faults; /* that were counted */
+    void *captions;          /* the state of `hearing`, which works on the same audio; NULL: none */
+    bool finished;           /* the last frames were sent */
+    bool ended;              /* it failed */
+    int status;              /* of opening it */
+    struct kodama_error why; /* it could not be opened */
+    uint64_t faults;         /* that were counted */
 };
 
 static struct voicing *voicing_of(const struct session *s)
@@ -42,36 +45,41 @@ static void free_voicing(struct session *s, struct voicing *v)
     free(v);
 }
 
-static struct voicing *create(struct session *s, struct kodama_error *error)
+static bool waits(const struct session *s)
 {
-    const struct voice_options *options = &s->settings.voice;
-    struct kodama_voice_config config = KODAMA_VOICE_CONFIG_INIT;
+    return voice_open_waits(&s->settings.voice);
+}
+
+/* Open the voice; why it cannot is told when the work is opened. */
+static void begin(struct session *s)
+{
     struct voicing *v = memory_array(1, sizeof *v);
-    if (!v) {
-        (void)error_set(error, KODAMA_ERR_MEMORY, "the server is out of memory");
-        return NULL;
-    }
+    if (!v) return;
     METRICS_ADD(s->server->metrics.voices, 1);
-    config.input = s->settings.format;
-    config.deep = options->deep;
-    config.seed = options->seed;
-    config.settings = options->settings;
-    if (kodama_voice_open(&v->voice, &config, error) < 0) {
-        free_voicing(s, v);
-        return NULL;
-    }
-    return v;
+    struct kodama_format format = s->settings.format;
+    v->status =
+        voice_open_asked(s->server, &s->settings.voice, format, format, false, &v->voice, &v->why);
+    s->state = v;
+}
+
+/* @return false when it could not be opened */
+static bool has_begun(struct session *s)
+{
+    if (!s->state) begin(s);
+    struct voicing *v = voicing_of(s);
+    if (v && v->voice) return true;
+    s->state = NULL;
+    bool is_missing = v && v->status == KODAMA_ERR_NOT_FOUND;
+    session_fail(s, is_missing ? "not_found" : "unavailable",
+                 v ? v->why.message : "the server is out of memory");
+    free_voicing(s, v);
+    return false;
 }
 
 static bool open_voicing(struct session *s)
 {
-    struct kodama_error error = {0};
-    struct voicing *v = create(s, &error);
-    if (!v) {
-        session_fail(s, "unavailable", error.message);
-        return false;
-    }
-    s->state = v;
+    if (!has_begun(s)) return false;
+    struct voicing *v = voicing_of(s);
     s->latency = kodama_voice_latency(v->voice);
     if (!s->settings.voice.captions) {
         session_post(s, s->dialect->ready(s, 0), OUTBOX_KEPT);
@@ -147,6 +155,43 @@ static void configure(struct session *s)
     (void)kodama_voice_set(v->voice, &settings);
 }
 
+static void fetch(struct session *s)
+{
+    char name[VOICE_MODEL_BYTES];
+    struct kodama_voice_model *model;
+    struct kodama_error error = {0};
+    mutex_lock(&s->mutex);
+    memcpy(name, s->asked_model, sizeof name);
+    mutex_unlock(&s->mutex);
+    (void)voice_open_model(s->server, name, &model, &error);
+    mutex_lock(&s->mutex);
+    struct kodama_voice_model *older = s->fetched;
+    s->fetched = model;
+    s->fetch_error = error;
+    mutex_unlock(&s->mutex);
+    kodama_voice_model_close(older);
+}
+
+/* A model that was fetched takes over; when it cannot, the voice goes on as it was. */
+static void take_fetched(struct session *s)
+{
+    struct voicing *v = voicing_of(s);
+    mutex_lock(&s->mutex);
+    struct kodama_voice_model *model = s->fetched;
+    struct kodama_error error = s->fetch_error;
+    char name[VOICE_MODEL_BYTES];
+    memcpy(name, s->asked_model, sizeof name);
+    s->fetched = NULL;
+    s->fetch_error.message[0] = '\0';
+    mutex_unlock(&s->mutex);
+    if (model && kodama_voice_use(v->voice, model, &error) == KODAMA_OK) {
+        session_post(s, message_model(name), OUTBOX_KEPT);
+    } else if (error.message[0]) {
+        session_post(s, s->dialect->error("unavailable", error.message), OUTBOX_KEPT);
+    }
+    kodama_voice_model_close(model);
+}
+
 static void finalize(struct session *s)
 {
     struct voicing *v = voicing_of(s);
@@ -173,6 +218,7 @@ static bool deliver(struct session *s)
 {
     struct voicing *v = voicing_of(s);
     if (v->ended) return false;
+    take_fetched(s);
     if (!v->captions) return !v->finished;
     begin_hearing(s);
     bool goes_on = hearing.deliver(s);
@@ -201,6 +247,9 @@ static void close_voicing(struct session *s, void *state)
 
 const struct session_work voicing = {
     .deadline_ns = 10 * CLOCK_NS_PER_MS,
+    .waits = waits,
+    .begin = begin,
+    .fetch = fetch,
     .open = open_voicing,
     .deliver = deliver,
     .hear = change,

@@ -1,7 +1,12 @@
 #define _DEFAULT_SOURCE
 /* Tests of voices over the network: what comes back is what the voice gives without one, however
  * the audio was cut; settings change at their place; captions on the way are those of /ws. */
+#include <sys/stat.h>
+
+#include <kodama/voice_store.h>
+
 #include "serve/material.h"
+#include "voice/rvc_graphs.h"
 
 /* What a voice gives for a sound, its end included; `change` settings from frame `at` on. Free. */
 static uint8_t *changed_locally(const struct sound *sound, struct kodama_voice_settings settings,
@@ -41,6 +46,7 @@ struct talk {
     struct heard heard;
     uint32_t latency;
     char error[32]; /* code of the newest */
+    char engine[16], model[32];
     bool done;
 };
 
@@ -58,8 +64,12 @@ static void talk_take(struct talk *talk, int timeout_ms)
             const char *type = json_string_value(json_object_get(message, "type"));
             if (strcmp(type, "ready") == 0) {
                 talk->latency = (uint32_t)json_integer_value(json_object_get(message, "latency"));
-                assert_string_equal(json_string_value(json_object_get(message, "engine")),
-                                    "shifter");
+                snprintf(talk->engine, sizeof talk->engine, "%s",
+                         json_string_value(json_object_get(message, "engine")));
+            }
+            if (strcmp(type, "model") == 0) {
+                snprintf(talk->model, sizeof talk->model, "%s",
+                         json_string_value(json_object_get(message, "model")));
             }
             if (strcmp(type, "error") == 0) {
                 snprintf(talk->error, sizeof talk->error, "%s",
@@ -148,6 +158,7 @@ static void a_voice_comes_back_as_without_a_server_however_it_was_cut(void **sta
                   &random);
         talk_stop(&talk);
         assert_int_equal(talk.latency, latency);
+        assert_string_equal(talk.engine, "shifter");
         assert_int_equal(talk.n_bytes, n_bytes);
         assert_memory_equal(talk.bytes, expected, n_bytes);
         assert_string_equal(talk.heard.reason, "stopped");
@@ -287,6 +298,62 @@ static void wrong_settings_are_refused_in_words(void **state)
     kodama_model_close(model);
 }
 
+static void take_in(struct kodama_voice_store *store, const char *name, const char *generator)
+{
+    struct kodama_voice_import import = KODAMA_VOICE_IMPORT_INIT;
+    struct kodama_error error = {0};
+    import.name = name;
+    import.generator = rvc_graph(generator);
+    import.encoder = rvc_graph("content-768");
+    import.replace = true;
+    if (kodama_voice_store_import(store, &import, &error) < 0) fail_msg("%s", error.message);
+}
+
+/* Loaded beside the workers; one that is not there changes nothing. */
+static void a_model_speaks_and_another_takes_over(void **state)
+{
+    (void)state;
+    const char *folder = test_scratch(".voices");
+    struct kodama_voice_store_config places = KODAMA_VOICE_STORE_CONFIG_INIT;
+    struct kodama_voice_store *store;
+    places.folder = folder;
+    (void)rvc_graph("A-sine");
+    unlink(folder);
+    mkdir(folder, 0700);
+    assert_int_equal(kodama_voice_store_open(&store, &places, NULL), KODAMA_OK);
+    take_in(store, "one", "A-sine");
+    take_in(store, "two", "A-echo");
+    kodama_voice_store_close(store);
+    struct kodama_server_config config = free_port();
+    config.voices = folder;
+    script_reset();
+    struct kodama_model *model = open_script(1);
+    struct kodama_server *server = open_server(model, &config);
+    struct sound sound = two_sentences();
+    struct test_random random = {5};
+    struct talk talk;
+    size_t half = sound.n_frames / 2 * 2;
+    talk_open(&talk, kodama_server_port(server), "model=one");
+    talk_send(&talk, sound.frames, half, 3000, &random);
+    client_say(&talk.client, "{\"type\":\"configure\",\"model\":\"nobody\"}");
+    talk_expect_error(&talk, "unavailable");
+    client_say(&talk.client, "{\"type\":\"configure\",\"model\":\"two\"}");
+    while (talk.client.is_open && strcmp(talk.model, "two") != 0) {
+        talk_take(&talk, CLIENT_LIMIT_MS);
+    }
+    talk_send(&talk, sound.frames + half, sound.n_frames * 2 - half, 3000, &random);
+    talk_stop(&talk);
+    assert_string_equal(talk.engine, "rvc");
+    assert_int_equal(talk.n_bytes, (sound.n_frames + talk.latency) * 2);
+    talk_close(&talk);
+    free(sound.frames);
+    kodama_server_close(server);
+    kodama_model_close(model);
+    char command[700];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    assert_int_equal(system(command), 0);
+}
+
 /* Its answers pile up to a bound, then its audio is not read any more: memory stays. */
 static void a_client_that_does_not_read_its_voice_is_not_read(void **state)
 {
@@ -316,6 +383,7 @@ int main(void)
         cmocka_unit_test(settings_change_at_their_place_in_the_audio),
         cmocka_unit_test(captions_on_the_way_are_those_of_recognition_alone),
         cmocka_unit_test(many_voices_at_once_are_each_continuous),
+        cmocka_unit_test(a_model_speaks_and_another_takes_over),
         cmocka_unit_test(wrong_settings_are_refused_in_words),
         cmocka_unit_test(a_client_that_does_not_read_its_voice_is_not_read),
     };
