@@ -70,6 +70,7 @@ struct kodama_server_stats {
     uint64_t partials;         /**< partials made */
     uint64_t partials_shed;    /**< partials that were overtaken before they could be sent */
     uint64_t pauses;           /**< times that a socket was not read because its session was full */
+    uint64_t packets_lost;     /**< Opus packets that were damaged or lost, and concealed */
     uint64_t longest_slice_ns; /**< longest time that one session held a worker */
 };
 

@@ -10,10 +10,6 @@
 #include "serve/internal.h"
 #include "serve/store.h"
 
-/* How long a durable store keeps the copy of a session that is alive, more than its client has to
- * come back: the time in which it is renewed. */
-enum { RENEWED_AFTER = 2 };
-
 struct clerk_job {
     struct clerk_job *next;
     void (*run)(struct kodama_server *server, struct clerk_job *job);
@@ -26,6 +22,13 @@ struct clerk_job {
 static void make_key(char *key, size_t n_bytes, const char *id, const char *token)
 {
     snprintf(key, n_bytes, "%s.%s", id, token);
+}
+
+/* So long a durable store keeps the copy of a session that is alive: the time in which it is
+ * renewed, and more than what its client has to come back. */
+static uint32_t renewed_ms(const struct kodama_server *server)
+{
+    return server->config.resume_ms < UINT32_MAX / 2 ? 2 * server->config.resume_ms : UINT32_MAX;
 }
 
 static void run_job(struct kodama_server *server, struct clerk_job *job)
@@ -164,8 +167,7 @@ static void run_save(struct kodama_server *server, struct clerk_job *job)
     make_key(key, sizeof key, session->id, session->token);
     mutex_lock(&session->mutex);
     uint32_t n_moves = session->n_moves;
-    uint32_t keep_ms =
-        session->to_be_parked ? session->keep_ms : RENEWED_AFTER * server->config.resume_ms;
+    uint32_t keep_ms = session->to_be_parked ? session->keep_ms : renewed_ms(server);
     bool dropped = session->dropped;
     mutex_unlock(&session->mutex);
     int status = dropped ? KODAMA_ERR_CANCELLED : session_save(session, &record, &saved);
@@ -208,6 +210,11 @@ static void run_fetch(struct kodama_server *server, struct clerk_job *job)
     make_key(key, sizeof key, fetched->id, fetched->token);
     if (store->ops->take(store->state, key, &data, &n_bytes) == KODAMA_OK) {
         fetched->session = session_load(server, data, n_bytes);
+    }
+    if (fetched->session && store->ops->durable) {
+        /* So that it can be taken up again should this process be lost now. */
+        int status = store->ops->put(store->state, key, data, n_bytes, renewed_ms(server));
+        if (status == KODAMA_OK) fetched->session->safe = fetched->session->inbox.frames;
     }
     free(data);
     mutex_lock(&clerk->mutex);

@@ -44,7 +44,23 @@ static void pause_reading(struct connection *connection)
     (void)lws_rx_flow_control(connection->wsi, 0);
 }
 
-bool connection_audio(struct connection *connection, const void *bytes, size_t n_bytes)
+/* An Opus packet is a message. One that is too long is damaged; its head says how long it is. */
+static int receive_packet(struct connection *connection, const uint8_t *bytes, size_t n_bytes,
+                          bool last)
+{
+    size_t at = connection->n_packet, room = INBOX_PACKET_BYTES_MAX;
+    if (!connection->packet) connection->packet = memory_array(room, 1);
+    if (!connection->packet) return -1;
+    size_t n = at >= room ? 0 : n_bytes < room - at ? n_bytes : room - at;
+    if (n > 0) memcpy(connection->packet + at, bytes, n);
+    connection->n_packet = at + n_bytes > room ? room + 1 : at + n_bytes;
+    if (!last) return 0;
+    n_bytes = connection->n_packet;
+    connection->n_packet = 0;
+    return session_receive_packet(connection->session, connection->packet, n_bytes);
+}
+
+bool connection_audio(struct connection *connection, const void *bytes, size_t n_bytes, bool last)
 {
     if (connection->farewell) return true;
     connection_begin(connection);
@@ -52,7 +68,9 @@ bool connection_audio(struct connection *connection, const void *bytes, size_t n
     if (!session) return true; /* refused, and told */
     connection->has_audio = true;
     session->audio_ns = connection->heard_ns;
-    int status = session_receive(session, bytes, n_bytes);
+    int status = session->settings.encoding == ENCODING_OPUS
+                     ? receive_packet(connection, bytes, n_bytes, last)
+                     : session_receive(session, bytes, n_bytes);
     network_hear(connection->server->network, session);
     if (status > 0) pause_reading(connection);
     return status >= 0;
@@ -187,6 +205,8 @@ void connection_closed(struct connection *connection)
     sessions_leave(connection);
     free(connection->farewell);
     free(connection->text);
+    free(connection->packet);
     connection->farewell = NULL;
     connection->text = NULL;
+    connection->packet = NULL;
 }

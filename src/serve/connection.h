@@ -43,6 +43,8 @@ struct connection {
     int close_code;
     char *text; /* of the message that is coming in; owned */
     size_t n_text;
+    uint8_t *packet; /* that is coming in; owned */
+    size_t n_packet; /* its bytes, of which those that fit are there */
     uint32_t n_errors;
     uint64_t opened_ns, heard_ns, pinged_ns;
 
@@ -77,8 +79,9 @@ struct network {
 /* connection.c: what dialects have in common. */
 /** Begin a session with the settings so far; nothing when there is one. */
 void connection_begin(struct connection *connection);
-/** Audio for its session, which begins with that. @return false: close the connection */
-bool connection_audio(struct connection *connection, const void *bytes, size_t n_bytes);
+/** A piece of a message of audio for its session, which begins with that; `last` ends it. @return
+ * false: close the connection */
+bool connection_audio(struct connection *connection, const void *bytes, size_t n_bytes, bool last);
 /** A control for its session, which begins with that. */
 void connection_control(struct connection *connection, enum inbox_control what);
 /** Go on with a session, from after the message last_seq. */

@@ -8,15 +8,19 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "serve/internal.h"
-#include "serve/message.h"
+#include "serve/packets.h"
 
 enum { RECORD_BYTES_MAX = 64 * 1024 * 1024 };
 
 struct hearing {
     struct kodama_recognizer *recognizer;
-    uint32_t n_undecided; /* utterances that have stopped and have no final yet */
-    uint64_t stopped_ns;  /* when the last utterance ended */
-    uint32_t generation;  /* of the models: which one it hears with */
+    struct packets *packets; /* NULL: frames come */
+    float *decoded;          /* the packet that is being heard */
+    size_t n_decoded;        /* frames of it; 0: none is */
+    size_t n_written;        /* frames of it that were heard */
+    uint32_t n_undecided;    /* utterances that have stopped and have no final yet */
+    uint64_t stopped_ns;     /* when the last utterance ended */
+    uint32_t generation;     /* of the models: which one it hears with */
 };
 
 static void on_event(void *user)
@@ -28,7 +32,17 @@ static void free_hearing(struct hearing *h)
 {
     if (!h) return;
     kodama_recognizer_close(h->recognizer);
+    packets_close(h->packets);
+    free(h->decoded);
     free(h);
+}
+
+static int open_packets(struct hearing *h, struct kodama_format format)
+{
+    size_t room = (size_t)format.rate_hz * PACKETS_MAX_MS / 1000;
+    h->decoded = memory_array(room, format.channels * sizeof *h->decoded);
+    return h->decoded ? packets_open(&h->packets, format.rate_hz, format.channels)
+                      : KODAMA_ERR_MEMORY;
 }
 
 /** Open its recogniser. */
@@ -55,6 +69,10 @@ static int create(struct session *s, struct kodama_error *error)
     struct kodama_model *model = served_hold(s->server);
     int status = kodama_recognizer_open(&h->recognizer, model, &config, error);
     served_release(model);
+    if (status == KODAMA_OK && settings->encoding == ENCODING_OPUS) {
+        status = open_packets(h, settings->format);
+        if (status < 0) error_set(error, status, "Opus cannot be decoded");
+    }
     if (status < 0) {
         free_hearing(h);
         return status;
@@ -134,9 +152,28 @@ static bool deliver(struct session *s)
     return status != KODAMA_ERR_CLOSED;
 }
 
+/* A packet is decoded once, and is in the inbox until all of it was heard. */
+static size_t hear_packet(struct session *s, const struct inbox_piece *piece)
+{
+    struct hearing *h = s->state;
+    if (h->n_decoded == 0) {
+        (void)packets_decode(h->packets, piece->bytes, piece->n_bytes, piece->n_frames, h->decoded);
+        h->n_decoded = piece->n_frames;
+        h->n_written = 0;
+    }
+    const float *rest = h->decoded + h->n_written * s->settings.format.channels;
+    int64_t n = kodama_recognizer_write(h->recognizer, rest, h->n_decoded - h->n_written, 0);
+    if (n == KODAMA_ERR_FULL || n == KODAMA_ERR_TIMEOUT) return 0;
+    h->n_written = n < 0 ? h->n_decoded : h->n_written + (size_t)n;
+    if (h->n_written < h->n_decoded) return 0;
+    h->n_decoded = 0;
+    return piece->n_frames;
+}
+
 static size_t hear(struct session *s, const struct inbox_piece *piece)
 {
     struct hearing *h = s->state;
+    if (h->packets) return hear_packet(s, piece);
     int64_t n = kodama_recognizer_write(h->recognizer, piece->bytes, piece->n_frames, 0);
     if (n == KODAMA_ERR_FULL || n == KODAMA_ERR_TIMEOUT) return 0;
     /* Out of memory: the utterance is lost, the conversation goes on with what follows. */
@@ -158,7 +195,7 @@ static void finish(struct session *s)
 static bool is_settled(const struct session *s)
 {
     const struct hearing *h = s->state;
-    return h->n_undecided == 0;
+    return h->n_undecided == 0 && h->n_decoded == 0;
 }
 
 static void close_hearing(struct session *s, void *state)
@@ -180,6 +217,7 @@ static int save(struct session *s, struct record *record)
     record_put_u64(record, n_bytes);
     record_put_bytes(record, data, n_bytes);
     kodama_free(data);
+    if (h->packets) packets_save(h->packets, s->server->seal_key, record);
     return KODAMA_OK;
 }
 
@@ -193,10 +231,12 @@ static int load(struct session *s, struct record *record)
     struct hearing *h = s->state;
     status = kodama_recognizer_load(h->recognizer, record->data + record->offset, n_bytes);
     record->offset += n_bytes;
-    return status;
+    if (h->packets) packets_load(h->packets, s->server->seal_key, record);
+    return record->failed ? KODAMA_ERR_CORRUPT : status;
 }
 
 const struct session_work hearing = {
+    .takes_packets = true,
     .deadline_ns = 200 * CLOCK_NS_PER_MS,
     .open = open_hearing,
     .deliver = deliver,

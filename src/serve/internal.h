@@ -12,6 +12,7 @@
 #include "base/thread.h"
 #include "serve/clerk.h"
 #include "serve/metrics.h"
+#include "serve/seal.h"
 #include "serve/served.h"
 #include "serve/session.h"
 #include "serve/store.h"
@@ -54,6 +55,7 @@ struct kodama_server {
 
     struct served served;
     struct store store;
+    uint8_t seal_key[SEAL_KEY_BYTES];
     struct schedule schedule;
     struct clerk clerk, loader;
     struct metrics metrics;

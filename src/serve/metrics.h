@@ -40,7 +40,7 @@ enum metrics_error {
 /** All counters are relaxed: each is read alone. */
 struct metrics {
     _Atomic uint32_t sessions, connections, paused, uploads, voices;
-    _Atomic uint64_t sessions_opened, resumes, parked, restored;
+    _Atomic uint64_t sessions_opened, resumes, parked, restored, packets_lost;
     _Atomic uint64_t refused[REFUSED_KINDS], errors[ERROR_KINDS];
     _Atomic uint64_t audio_ns, samples, finals, partials, partials_shed, pauses;
     _Atomic uint32_t waiting; /* sessions that wait for a worker */

@@ -51,9 +51,10 @@ static bool withdraw(struct connection *connection)
 /* Whether only the sound of the voice is another, which can change while it runs. */
 static bool is_same_session(const struct settings *a, const struct settings *b)
 {
-    return a->format.sample == b->format.sample && a->format.rate_hz == b->format.rate_hz &&
-           a->format.channels == b->format.channels && a->voice.deep == b->voice.deep &&
-           a->voice.seed == b->voice.seed && a->voice.captions == b->voice.captions;
+    return a->encoding == b->encoding && a->format.sample == b->format.sample &&
+           a->format.rate_hz == b->format.rate_hz && a->format.channels == b->format.channels &&
+           a->voice.deep == b->voice.deep && a->voice.seed == b->voice.seed &&
+           a->voice.captions == b->voice.captions;
 }
 
 static void configure(struct connection *connection, const struct settings *settings)
@@ -152,13 +153,6 @@ static void on_text(struct connection *connection, const char *text, size_t n_by
     json_decref(message);
 }
 
-/* The audio is a stream: where a message of it ends does not matter. */
-static bool on_audio(struct connection *connection, const void *bytes, size_t n_bytes, bool last)
-{
-    (void)last;
-    return connection_audio(connection, bytes, n_bytes);
-}
-
 static char *ready(const struct session *session, uint64_t next_sample)
 {
     struct kodama_model *model = served_hold(session->server);
@@ -197,7 +191,7 @@ const struct dialect_ops dialect_native = {
     .resumes = true,
     .opened = opened,
     .text = on_text,
-    .audio = on_audio,
+    .audio = connection_audio,
     .ready = ready,
     .error = message_error,
     .ack = message_ack,
@@ -213,7 +207,7 @@ const struct dialect_ops dialect_voice = {
     .text_bytes_max = MESSAGE_BYTES_MAX,
     .opened = opened,
     .text = on_text,
-    .audio = on_audio,
+    .audio = connection_audio,
     .ready = ready_voice,
     .error = message_error,
     .ack = message_ack,

@@ -506,6 +506,10 @@ int network_open(struct kodama_server *server, struct kodama_error *error)
                          "server: libwebsockets does not work with libuv here; install the package "
                          "libwebsockets-evlib-uv");
     }
+    if (lws_get_random(network->context, server->seal_key, sizeof server->seal_key) !=
+        sizeof server->seal_key) {
+        return error_set(error, KODAMA_ERR_SYSTEM, "server: the system has no random numbers");
+    }
     return create_vhost(network, &info, error);
 }
 

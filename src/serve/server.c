@@ -239,6 +239,7 @@ void kodama_server_stats(struct kodama_server *server, struct kodama_server_stat
         .partials = METRICS_GET(m->partials),
         .partials_shed = METRICS_GET(m->partials_shed),
         .pauses = METRICS_GET(m->pauses),
+        .packets_lost = METRICS_GET(m->packets_lost),
         .longest_slice_ns = METRICS_GET(m->longest_slice_ns),
     };
 }

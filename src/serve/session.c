@@ -1,17 +1,20 @@
 /* A session: one conversation with one client; here is what a worker does with it. */
 #include "serve/session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
 #include "serve/internal.h"
+#include "serve/packets.h"
 #include "serve/store.h"
 
 enum {
     INBOX_BYTES_MIN = 32 * 1024,
     INBOX_BYTES_MAX = 512 * 1024,
+    INBOX_OPUS_BYTES = 64 * 1024,
 };
 
 /* A slice ends with the first piece of audio after this; pieces are at most SESSION_SLICE_BYTES, so
@@ -27,8 +30,9 @@ struct session *session_create(struct kodama_server *server, const struct dialec
     s->dialect = dialect;
     s->settings = *settings;
     s->dialect_state = memory_array(dialect->state_bytes + 1, 1);
-    size_t frame_bytes = kodama_frame_bytes(settings->format);
-    size_t room = frame_bytes * settings->format.rate_hz / 2;
+    bool opus = settings->encoding == ENCODING_OPUS;
+    size_t frame_bytes = opus ? 0 : kodama_frame_bytes(settings->format);
+    size_t room = opus ? INBOX_OPUS_BYTES : frame_bytes * settings->format.rate_hz / 2;
     if (room < INBOX_BYTES_MIN) room = INBOX_BYTES_MIN;
     if (room > INBOX_BYTES_MAX) room = INBOX_BYTES_MAX;
     if (!s->dialect_state || !inbox_open(&s->inbox, frame_bytes, room)) {
@@ -77,6 +81,36 @@ int session_receive(struct session *s, const void *bytes, size_t n_bytes)
     mutex_lock(&s->mutex);
     if (!s->finishing && !s->ended) {
         status = inbox_put(&s->inbox, bytes, n_bytes) ? note_room(s) : -1;
+    }
+    mutex_unlock(&s->mutex);
+    return status;
+}
+
+/* What is said of a packet that cannot be decoded. */
+static char *packet_error(struct session *s, size_t n_frames)
+{
+    char words[128];
+    snprintf(words, sizeof words, "the packet at sample %llu is damaged; %u ms are concealed",
+             (unsigned long long)session_position(s, false),
+             (unsigned)(n_frames * 1000 / s->settings.format.rate_hz));
+    return s->dialect->error("damaged_packet", words);
+}
+
+int session_receive_packet(struct session *s, const void *bytes, size_t n_bytes)
+{
+    uint32_t rate_hz = s->settings.format.rate_hz;
+    size_t n_frames = packets_frames(bytes, n_bytes, rate_hz);
+    bool damaged = n_frames == 0 || n_bytes > INBOX_PACKET_BYTES_MAX;
+    if (n_frames == 0) n_frames = s->packet_frames;
+    if (n_frames == 0) n_frames = (size_t)rate_hz * PACKETS_LOST_MS / 1000;
+    if (damaged) METRICS_ADD(s->server->metrics.packets_lost, 1);
+    if (damaged && n_bytes > 0) session_post(s, packet_error(s, n_frames), OUTBOX_KEPT);
+    s->packet_frames = n_frames;
+    int status = 0;
+    mutex_lock(&s->mutex);
+    if (!s->finishing && !s->ended) {
+        bool put = inbox_put_packet(&s->inbox, bytes, damaged ? 0 : n_bytes, n_frames);
+        status = put ? note_room(s) : -1;
     }
     mutex_unlock(&s->mutex);
     return status;

@@ -36,6 +36,7 @@ enum session_next { SESSION_RESTS, SESSION_GOES_ON, SESSION_IS_SAVED, SESSION_IS
 struct session_work {
     /** How late it may be: of those that wait the one goes first whose time is over first. */
     uint64_t deadline_ns;
+    bool takes_packets; /* it hears Opus packets as well as frames */
     /** Optional, both or none: whether beginning has something to wait for, and doing that, on the
      * loader; `open` follows. */
     bool (*waits)(const struct session *session);
@@ -123,8 +124,9 @@ struct session {
     bool has_heard; /* in the list of those that got audio and whose workers do not know yet */
     struct session *next_heard;
     uint64_t opened_ns, audio_ns, away_ns;
-    uint64_t store_ns; /* when it was last asked to be saved */
-    bool left;         /* its client closed the connection in good order */
+    uint64_t store_ns;    /* when it was last asked to be saved */
+    size_t packet_frames; /* of the Opus packet that came last */
+    bool left;            /* its client closed the connection in good order */
 };
 
 /** A new session with one reference. NULL: no memory. */
@@ -136,6 +138,10 @@ void session_unref(struct session *session);
 /** Take bytes of audio; its worker is told with network_hear(). @return 0, 1 when it is full now
  * and its socket must not be read, < 0 when there was no room. Network thread. */
 int session_receive(struct session *session, const void *bytes, size_t n_bytes);
+
+/** The same for an Opus packet. One that has no bytes was lost, one that is damaged is told; both
+ * are concealed, for as long as the one before was. */
+int session_receive_packet(struct session *session, const void *bytes, size_t n_bytes);
 
 /** Ask for something at this point of the audio; `reason` is kept for INBOX_STOP. Results as
  * session_receive(). */

@@ -30,6 +30,7 @@ static bool get_name(struct record *record, char *name, size_t n_bytes)
 static void put_settings(struct record *record, const struct settings *settings)
 {
     record_put_tag(record, "SETS", 1);
+    record_put_u32(record, (uint32_t)settings->encoding);
     record_put_u32(record, (uint32_t)settings->format.sample);
     record_put_u32(record, settings->format.rate_hz);
     record_put_u32(record, settings->format.channels);
@@ -46,6 +47,7 @@ static void put_settings(struct record *record, const struct settings *settings)
 static void get_settings(struct record *record, struct settings *settings)
 {
     record_get_tag(record, "SETS", 1);
+    settings->encoding = (enum settings_encoding)record_get_u32(record);
     settings->format.sample = (enum kodama_sample)record_get_u32(record);
     settings->format.rate_hz = record_get_u32(record);
     settings->format.channels = record_get_u32(record);

@@ -86,6 +86,15 @@ struct session *sessions_open(struct connection *connection, const struct settin
 {
     struct kodama_server *server = connection->server;
     struct network *network = server->network;
+    struct kodama_error error = {0};
+    if (settings_check(settings, &error) < 0) {
+        connection_refuse(connection, "bad_setting", error.message, 1008);
+        return NULL;
+    }
+    if (settings->encoding == ENCODING_OPUS && !connection->dialect->work->takes_packets) {
+        connection_refuse(connection, "bad_setting", "opus is not heard here; send frames", 1008);
+        return NULL;
+    }
     if (!is_served(connection, settings)) return NULL;
     if (atomic_load(&server->stopping)) {
         METRICS_ADD(server->metrics.refused[REFUSED_STOPPING], 1);
@@ -129,16 +138,18 @@ static void park(struct session *session, uint64_t now_ns)
     schedule_session(session);
 }
 
-/* Have a durable store not forget one that says nothing. */
+/* Have a durable store not forget one that says nothing; try again when it could not be saved. */
 static void renew(struct session *session, uint64_t now_ns)
 {
     const struct kodama_server *server = session->server;
     if (!server->store.ops || !server->store.ops->durable || !session->dialect->resumes) return;
-    if (now_ns - session->store_ns < server->config.resume_ms * CLOCK_NS_PER_MS / 2) return;
-    session->store_ns = now_ns;
+    bool due = now_ns - session->store_ns > server->config.resume_ms * CLOCK_NS_PER_MS / 2;
     mutex_lock(&session->mutex);
-    session->to_be_renewed = true;
+    due = due || outbox_is_held(&session->outbox);
+    if (due) session->to_be_renewed = true;
     mutex_unlock(&session->mutex);
+    if (!due) return;
+    session->store_ns = now_ns;
     schedule_session(session);
 }
 

@@ -8,6 +8,7 @@
 #include <kodama/segmenter.h>
 
 #include "base/error.h"
+#include "serve/packets.h"
 #include "serve/values.h"
 
 static const float threshold_min = 0.01f, threshold_max = 0.99f;
@@ -37,13 +38,19 @@ static int set_name(char *name, const char *key, const char *value, struct kodam
 
 static int set_encoding(struct settings *settings, const char *value, struct kodama_error *error)
 {
+    bool opus = strcmp(value, "opus") == 0;
+    if (opus && packets_missing()) {
+        return error_set(error, KODAMA_ERR_ARGUMENT, "%s", packets_missing());
+    }
     if (strcmp(value, "pcm_s16le") == 0) {
         settings->format.sample = KODAMA_SAMPLE_S16;
-    } else if (strcmp(value, "pcm_f32le") == 0) {
+    } else if (opus || strcmp(value, "pcm_f32le") == 0) {
         settings->format.sample = KODAMA_SAMPLE_F32;
     } else {
-        return error_set(error, KODAMA_ERR_ARGUMENT, "encoding must be pcm_s16le or pcm_f32le");
+        return error_set(error, KODAMA_ERR_ARGUMENT,
+                         "encoding must be pcm_s16le, pcm_f32le or opus");
     }
+    settings->encoding = opus ? ENCODING_OPUS : ENCODING_PCM;
     return KODAMA_OK;
 }
 
@@ -98,14 +105,31 @@ int settings_set(struct settings *s, const char *key, const char *value, struct 
     return voice_options_set(&s->voice, key, value, error);
 }
 
+int settings_check(const struct settings *s, struct kodama_error *error)
+{
+    if (s->encoding != ENCODING_OPUS) return KODAMA_OK;
+    uint32_t rate_hz = s->format.rate_hz;
+    if (rate_hz != 8000 && rate_hz != 12000 && rate_hz != 16000 && rate_hz != 24000 &&
+        rate_hz != 48000) {
+        return error_set(error, KODAMA_ERR_ARGUMENT,
+                         "with opus, rate must be 8000, 12000, 16000, 24000 or 48000");
+    }
+    if (s->format.channels > PACKETS_CHANNELS_MAX) {
+        return error_set(error, KODAMA_ERR_ARGUMENT, "with opus, channels must be 1 or 2");
+    }
+    return KODAMA_OK;
+}
+
 bool settings_are_allowed(const struct settings *s)
 {
     bool sounds =
         (s->format.sample == KODAMA_SAMPLE_S16 || s->format.sample == KODAMA_SAMPLE_F32) &&
         s->format.rate_hz >= KODAMA_RATE_MIN_HZ && s->format.rate_hz <= SETTINGS_RATE_MAX_HZ &&
         s->format.channels >= 1 && s->format.channels <= KODAMA_CHANNELS_MAX;
-    return sounds && s->threshold >= threshold_min && s->threshold <= threshold_max &&
-           s->prefix_padding_ms <= PREFIX_PADDING_MAX_MS &&
+    if (s->encoding != ENCODING_PCM && s->encoding != ENCODING_OPUS) return false;
+    if (s->encoding == ENCODING_OPUS && s->format.sample != KODAMA_SAMPLE_F32) return false;
+    return sounds && settings_check(s, NULL) == KODAMA_OK && s->threshold >= threshold_min &&
+           s->threshold <= threshold_max && s->prefix_padding_ms <= PREFIX_PADDING_MAX_MS &&
            s->silence_duration_ms >= SILENCE_DURATION_MIN_MS &&
            s->silence_duration_ms <= SILENCE_DURATION_MAX_MS;
 }

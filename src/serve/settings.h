@@ -11,9 +11,16 @@
 
 #include "serve/voice_options.h"
 
+/** How audio comes. */
+enum settings_encoding {
+    ENCODING_PCM,  /* frames, in settings' format */
+    ENCODING_OPUS, /* packets, one a message; decoded to settings' format */
+};
+
 enum { SETTINGS_NAME_BYTES = 64, SETTINGS_RATE_MAX_HZ = 48000 };
 
 struct settings {
+    enum settings_encoding encoding;
     struct kodama_format format;
     float threshold;
     uint32_t prefix_padding_ms;
@@ -44,6 +51,10 @@ int settings_set(struct settings *settings, const char *key, const char *value,
 
 /** Set every key of a message but "type"; stops at the first that is wrong. */
 int settings_set_all(struct settings *settings, const json_t *message, struct kodama_error *error);
+
+/** Whether they go together: what holds for each alone settings_set() has seen to. KODAMA_OK or
+ * KODAMA_ERR_ARGUMENT. */
+int settings_check(const struct settings *settings, struct kodama_error *error);
 
 /** Whether all of them are what settings_set() would have let in. */
 bool settings_are_allowed(const struct settings *settings);

@@ -284,7 +284,8 @@ static inline char *client_get(uint32_t port, const char *path, const char *head
 /** Hands bytes on between clients and a server, and cuts each connection after some of them. */
 struct proxy {
     int listener;
-    uint32_t port, server;
+    uint32_t port;
+    _Atomic uint32_t server; /* its port; it may move */
     struct test_random random;
     size_t bytes_most; /* a connection lives for less; 0: it is not cut */
     struct thread thread;
@@ -334,7 +335,7 @@ static inline void proxy_run(void *argument)
         struct pollfd poller = {.fd = proxy->listener, .events = POLLIN};
         if (poll(&poller, 1, 100) <= 0) continue;
         int client = accept(proxy->listener, NULL, NULL);
-        int server = client_dial(proxy->server);
+        int server = client_dial(atomic_load(&proxy->server));
         size_t most = proxy->bytes_most;
         size_t left = most ? 200 + (size_t)test_random_below(&proxy->random, most) : 0;
         if (client >= 0 && server >= 0) proxy_serve(proxy, client, server, left);

@@ -14,6 +14,12 @@ struct sound {
     struct kodama_format format;
     uint8_t *frames;
     size_t n_frames;
+    /* The same as packets of a client, all as long; NULL: it sends the frames. */
+    struct packet {
+        uint8_t bytes[1500];
+        size_t n_bytes;
+    } * packets;
+    size_t n_packets, packet_frames;
 };
 
 /** What was told: finals and positions, a line each, in order. */
@@ -141,6 +147,25 @@ static inline void speaker_stay_away(struct speaker *speaker)
     speaker->n_parked = stats.parked;
 }
 
+/** Send from a byte of the frames on, or the packet that begins there. @return bytes of frames that
+ * it was */
+static inline size_t speaker_send(struct speaker *speaker, struct client *client, uint64_t at)
+{
+    const struct sound *sound = speaker->sound;
+    size_t n_frame = kodama_frame_bytes(sound->format);
+    if (sound->packets) {
+        size_t n_packet = sound->packet_frames * n_frame;
+        assert_int_equal(at % n_packet, 0);
+        const struct packet *packet = &sound->packets[at / n_packet];
+        client_send(client, CLIENT_BINARY, packet->bytes, packet->n_bytes);
+        return n_packet;
+    }
+    size_t n = 1 + (size_t)test_random_below(&speaker->random, speaker->block);
+    if (n > sound->n_frames * n_frame - at) n = (size_t)(sound->n_frames * n_frame - at);
+    client_send(client, CLIENT_BINARY, sound->frames + at, n);
+    return n;
+}
+
 /** One connection's life. */
 static inline void speaker_connect(struct speaker *speaker)
 {
@@ -163,10 +188,7 @@ static inline void speaker_connect(struct speaker *speaker)
     uint64_t at = speaker->next_sample * n_frame, end = speaker->sound->n_frames * n_frame;
     while (ready && client.is_open && !speaker->done) {
         if (at < end) {
-            size_t n = 1 + (size_t)test_random_below(&speaker->random, speaker->block);
-            if (n > end - at) n = (size_t)(end - at);
-            client_send(&client, CLIENT_BINARY, speaker->sound->frames + at, n);
-            at += n;
+            at += speaker_send(speaker, &client, at);
             speaker_listen(speaker, &client, 0);
         } else {
             if (!speaker->stopped) client_say(&client, "{\"type\":\"stop\"}");
