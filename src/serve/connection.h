@@ -11,11 +11,13 @@
 
 #include <libwebsockets.h>
 
+#include "serve/chunks.h"
 #include "serve/internal.h"
 #include "serve/settings.h"
 
 enum { CONNECTION_ADDRESS_BYTES = 64, CONNECTION_ERRORS_MAX = 8, HTTP_PATH_BYTES = 64 };
 
+struct siphon;
 struct upload;
 
 struct connection {
@@ -54,9 +56,13 @@ struct connection {
     struct upload *upload;
     bool orders;     /* another model; its body is in `text` */
     bool whole;      /* its body came */
-    bool has_head;   /* the answer's was sent */
-    bool ends;       /* the socket is closed after the answer: its body was not read */
-    bool body_waits; /* it is not read: its thread is behind */
+    bool is_chunked; /* its body has no length */
+    struct chunks chunks;
+    uint64_t n_wire;       /* bytes of it that libwebsockets has counted */
+    struct siphon *siphon; /* NULL: libwebsockets reads */
+    bool has_head;         /* the answer's was sent */
+    bool ends;             /* the socket is closed after the answer: its body was not read */
+    bool body_waits;       /* it is not read: its thread is behind */
 };
 
 struct network {
@@ -130,6 +136,21 @@ int http_body(struct connection *connection, const void *bytes, size_t n_bytes);
 int http_body_end(struct connection *connection);
 int http_writable(struct connection *connection);
 void http_closed(struct connection *connection);
+
+/* body.c: the body of a request that brings a file. */
+/** Why a body is not taken; status 0: it is. */
+struct body_refusal {
+    unsigned status;
+    const char *words; /* static */
+};
+struct body_refusal body_begin(struct connection *connection);
+enum body_status { BODY_GOES_ON, BODY_ENDED, BODY_BROKEN, BODY_TOO_LONG, BODY_FAILED };
+/** Hand on a piece to its upload. */
+enum body_status body_read(struct connection *connection, const char *bytes, size_t n_bytes);
+/** Its upload has room again. */
+void body_go_on(struct connection *connection);
+/** What time brings. */
+void body_tick(struct connection *connection, uint64_t now_ns);
 
 /* network.c */
 void network_tick_on(struct network *network);

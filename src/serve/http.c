@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "serve/connection.h"
 #include "serve/gate.h"
+#include "serve/siphon.h"
 #include "serve/upload.h"
 
 enum { HEADERS_BYTES = 1024 };
@@ -106,6 +107,9 @@ static int answer(struct connection *connection, unsigned status, const char *ty
     if (lws_add_http_common_headers(wsi, status, type, connection->n_body, &at, end) ||
         lws_add_http_header_by_name(wsi, (const unsigned char *)"cache-control:",
                                     (const unsigned char *)"no-store", 8, &at, end) ||
+        (connection->ends &&
+         lws_add_http_header_by_name(wsi, (const unsigned char *)"connection:",
+                                     (const unsigned char *)"close", 5, &at, end)) ||
         lws_finalize_write_http_header(wsi, begin, &at, end)) {
         return -1;
     }
@@ -185,10 +189,12 @@ static int begin_pieces(struct connection *connection, const struct upload_answe
 
 static int answer_upload(struct connection *connection)
 {
-    /* An answer that came earlier waits: the client is still sending. */
-    if (!connection->whole) return 0;
+    /* An answer that came earlier waits: the client is still sending. But without a length it might
+     * never end. */
+    if (!connection->whole && !connection->is_chunked) return 0;
     struct upload_answer a = upload_take(connection->upload);
     if (!a.bytes && !a.last) return 0;
+    if (!connection->whole) connection->ends = true;
     if (!connection->has_head) {
         if (begin_pieces(connection, &a)) {
             free(a.bytes);
@@ -206,6 +212,10 @@ static int answer_upload(struct connection *connection)
 
 int http_writable(struct connection *connection)
 {
+    /* It waits for the rest of a chunked body that is whole. */
+    if (connection->is_chunked && connection->whole) {
+        lws_set_timeout(connection->wsi, NO_PENDING_TIMEOUT, 0);
+    }
     if (connection->upload) return answer_upload(connection);
     if (!connection->body) return 0;
     char *body = connection->body;
@@ -339,17 +349,12 @@ static int begin_upload(struct connection *connection, const struct upload_work 
     struct upload_options options = {
         .work = work, .openai = openai, .voice = voice_options_default()};
     struct kodama_error error = {0};
-    char length[32], type[UPLOAD_TYPE_BYTES] = "";
+    char type[UPLOAD_TYPE_BYTES] = "";
     if (atomic_load(&server->stopping)) {
         return refuse_upload(connection, 503, "The server is being stopped.");
     }
-    if (lws_hdr_copy(wsi, length, sizeof length, WSI_TOKEN_HTTP_CONTENT_LENGTH) <= 0) {
-        return refuse_upload(connection, 411,
-                             "The request needs a Content-Length; chunked bodies are not read.");
-    }
-    if (strtoull(length, NULL, 10) > (unsigned long long)server->config.max_upload_mb * 1000000) {
-        return refuse_upload(connection, 413, "The file is larger than this server takes.");
-    }
+    struct body_refusal refusal = body_begin(connection);
+    if (refusal.status) return refuse_upload(connection, refusal.status, refusal.words);
     if (lws_hdr_copy(wsi, type, sizeof type, WSI_TOKEN_HTTP_CONTENT_TYPE) < 0) {
         return refuse_upload(connection, 400, "The Content-Type is too long.");
     }
@@ -417,38 +422,61 @@ int http_request(struct connection *connection, const char *path)
     return answer_error(connection, HTTP_STATUS_NOT_FOUND, "There is nothing here.");
 }
 
-int http_body(struct connection *connection, const void *bytes, size_t n_bytes)
+static int end_body(struct connection *connection)
 {
-    if (connection->orders) return take_order(connection, bytes, n_bytes);
-    if (!connection->upload) return 0; /* refused, and told */
-    int status = upload_write(connection->upload, bytes, n_bytes);
-    if (status > 0 && !connection->body_waits) {
-        connection->body_waits = true;
-        (void)lws_rx_flow_control(connection->wsi, 0);
-    }
-    return status < 0 ? -1 : 0;
-}
-
-int http_body_end(struct connection *connection)
-{
-    if (connection->orders) return answer_order(connection);
-    if (!connection->upload) return 0;
     connection->whole = true;
+    siphon_end(connection);
     upload_finish(connection->upload);
     lws_callback_on_writable(connection->wsi);
     return 0;
 }
 
+/* Answer now; what still comes is not read. */
+static int give_up(struct connection *connection, unsigned status, const char *words)
+{
+    siphon_end(connection);
+    leave_upload(connection);
+    connection->whole = true;
+    return refuse_upload(connection, status, words);
+}
+
+int http_body(struct connection *connection, const void *bytes, size_t n_bytes)
+{
+    if (connection->orders) return take_order(connection, bytes, n_bytes);
+    if (!connection->upload || connection->whole) return 0; /* refused, and told; or it was whole */
+    switch (body_read(connection, bytes, n_bytes)) {
+    case BODY_GOES_ON: return 0;
+    case BODY_ENDED:
+        /* libwebsockets does not know, so the connection serves no other request. */
+        connection->ends = true;
+        return end_body(connection);
+    case BODY_BROKEN: return give_up(connection, 400, "The chunks of the body are broken.");
+    case BODY_TOO_LONG:
+        return give_up(connection, 413,
+                       "Over TLS a body of more than 100 MiB needs a Content-Length.");
+    case BODY_FAILED: break;
+    }
+    return -1;
+}
+
+int http_body_end(struct connection *connection)
+{
+    if (connection->orders) return answer_order(connection);
+    /* Of a chunked body it knows no end: this is where its own count is. */
+    return connection->upload && !connection->is_chunked ? end_body(connection) : 0;
+}
+
 void http_wake(struct connection *connection)
 {
-    lws_callback_on_writable(connection->wsi);
-    if (!connection->body_waits || !upload_has_room(connection->upload)) return;
-    connection->body_waits = false;
-    (void)lws_rx_flow_control(connection->wsi, 1);
+    if (connection->body_waits && upload_has_room(connection->upload)) body_go_on(connection);
+    if (connection->siphon && upload_is_answered(connection->upload)) siphon_end(connection);
+    /* What is not read is not written to either: libwebsockets would ask for it without end. */
+    if (!connection->body_waits && !connection->siphon) lws_callback_on_writable(connection->wsi);
 }
 
 void http_closed(struct connection *connection)
 {
+    siphon_end(connection);
     if (connection->upload) leave_upload(connection);
     free(connection->body);
     free(connection->text);

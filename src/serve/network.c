@@ -25,6 +25,8 @@ enum {
     READ_BYTES = 4096,
     PING_BYTES = 4,
     HEADER_BYTES_MAX = 8192,
+    /* A request whose next bytes come later than this is given up. */
+    SILENT_S = 30,
     /* A client that says nothing gets its session after this; one that says something, at once. */
     GRACE_MS = 1000,
     /* Sessions that get audio before their workers are told. libuv may look at many more sockets
@@ -95,7 +97,10 @@ static void on_tick(uv_timer_t *timer)
     struct connection *next;
     for (struct connection *c = network->connections; c; c = next) {
         next = c->next;
-        if (!c->is_socket) continue;
+        if (!c->is_socket) {
+            body_tick(c, now_ns);
+            continue;
+        }
         if (now_ns - c->opened_ns > GRACE_MS * CLOCK_NS_PER_MS) connection_begin(c);
         heartbeat(c, now_ns);
     }
@@ -491,6 +496,7 @@ int network_open(struct kodama_server *server, struct kodama_error *error)
         .user = network,
         .foreign_loops = loops,
         .max_http_header_data = HEADER_BYTES_MAX,
+        .timeout_secs = SILENT_S,
         .alpn = "http/1.1",
         .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
                    LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND,

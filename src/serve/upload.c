@@ -60,6 +60,14 @@ bool upload_has_room(struct upload *u)
     return room;
 }
 
+bool upload_is_answered(struct upload *u)
+{
+    mutex_lock(&u->mutex);
+    bool answered = u->answer.last;
+    mutex_unlock(&u->mutex);
+    return answered;
+}
+
 void upload_finish(struct upload *u)
 {
     mutex_lock(&u->mutex);

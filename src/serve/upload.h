@@ -82,6 +82,9 @@ void upload_finish(struct upload *upload);
 /** Whether more can be taken. */
 bool upload_has_room(struct upload *upload);
 
+/** Whether all of the answer is there, or was taken. */
+bool upload_is_answered(struct upload *upload);
+
 struct upload_answer upload_take(struct upload *upload);
 
 /** Nobody waits for it any more; it ends by itself. */

@@ -240,6 +240,39 @@ static void requests_that_break_the_rules_harm_nobody(void **state)
     end();
 }
 
+/* The answer to a POST with these headers and this body. */
+static char *post(uint32_t port, const char *headers, const char *body)
+{
+    char request[1024];
+    int n = snprintf(request, sizeof request,
+                     "POST /transcribe HTTP/1.1\r\nHost: localhost\r\n%s\r\n%s", headers, body);
+    return client_request(port, request, (size_t)n);
+}
+
+static void bodies_that_break_the_rules_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *headers, *body, *status;
+    } cases[] = {
+        {"Transfer-Encoding: chunked\r\n", "zz\r\n", " 400 "},
+        {"Transfer-Encoding: chunked\r\n", "4\r\nRIFFand more", " 400 "},
+        {"Transfer-Encoding: chunked\r\n", "ffffffffffffffffff\r\n", " 400 "},
+        {"Transfer-Encoding: chunked\r\n", "0\r\n\r\n", " 400 "},
+        {"Transfer-Encoding: chunked, gzip\r\n", "0\r\n\r\n", " 501 "},
+        {"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n", " 400 "},
+        {"", "", " 411 "},
+    };
+    struct kodama_server_config config = free_port();
+    uint32_t port = start(&config);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *answer = post(port, cases[i].headers, cases[i].body);
+        if (!strstr(answer, cases[i].status)) fail_msg("%s: %s", cases[i].body, answer);
+        free(answer);
+    }
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +283,7 @@ int main(void)
         cmocka_unit_test(what_is_no_message_is_told_and_at_last_closed),
         cmocka_unit_test(a_text_that_is_too_long_closes_the_connection),
         cmocka_unit_test(frames_that_break_the_rules_harm_nobody),
+        cmocka_unit_test(bodies_that_break_the_rules_are_refused),
         cmocka_unit_test(requests_that_break_the_rules_harm_nobody),
     };
     return cmocka_run_group_tests_name("hostile", tests, NULL, NULL);

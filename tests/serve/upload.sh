@@ -58,8 +58,16 @@ fetch -F model=x "$openai"
 check "a form without a file is refused" answered 400 'There is no file'
 fetch -F "file=@$speech" -F response_format=mp3 "$openai"
 check "an unknown format is refused" answered 400 'response_format must be'
-fetch -H 'Transfer-Encoding: chunked' --data-binary "@$speech" "$url/transcribe"
-check "a chunked body is refused with a reason" answered 411 'Content-Length'
+chunked='Transfer-Encoding: chunked'
+fetch -H "$chunked" -X POST -T - "$url/transcribe" < "$speech"
+check "a chunked body is heard alike" answered 200 "{\"text\":\"$said\""
+fetch -H "$chunked" -F "file=@$speech" -F response_format=text "$openai"
+check "so is a chunked form" [ "$status" = 200 -a "$(cat "$scratch/out")" = "$said" ]
+head -c 20000000 /dev/zero > "$scratch/zeros"
+fetch -H "$chunked" -X POST -T - "$url/transcribe" < "$scratch/zeros"
+check "a chunked body is refused when it becomes too large" answered 413 'larger than this server'
+fetch -H 'Transfer-Encoding: gzip' -X POST -T - "$url/transcribe" < "$speech"
+check "another transfer encoding is refused with a reason" answered 501 'only chunked'
 head -c 6000000 /dev/zero > "$scratch/large"
 fetch -F "file=@$scratch/large" "$openai"
 check "a file that is too large is refused" [ "$status" = 413 -o "$status" = 000 ]
@@ -69,4 +77,51 @@ check "no file is left behind" sh -c '! ls "$1"/kodama-* > /dev/null 2>&1' sh "$
 kill -TERM $server
 wait $server
 check "it ends in good order" [ $? -eq 0 ]
+
+# More than what libwebsockets takes for the end of a body without a length: 100 MiB.
+zeros() {
+    head -c 130000000 /dev/zero
+}
+# held PEAK: kilobytes of memory that the server has, or had at the most
+held() {
+    sed -n "s/^$1: *\\([0-9]*\\) kB/\\1/p" "/proc/$server/status"
+}
+# start ARGUMENT...: leaves $server and $url
+start() {
+    : > "$scratch/url"
+    TMPDIR=$scratch "$KODAMA" serve --port 0 "$@" > "$scratch/url" 2> "$scratch/err" &
+    server=$!
+    for i in $(seq 300); do
+        [ -s "$scratch/url" ] && break
+        sleep 0.1
+    done
+    url=$(cat "$scratch/url")
+}
+
+start
+fetch "$url/healthz"
+before=$(held VmRSS)
+fetch -H "$chunked" -X POST -T - "$url/transcribe" < /dev/null
+check "an empty chunked body has no file" answered 400 'There is no file'
+zeros > "$scratch/large"
+fetch -H "$chunked" -X POST -T - "$url/transcribe" < "$scratch/large"
+check "a chunked body of 130 MB is read to its end" answered 400 'The file is no sound'
+more=$(($(held VmHWM) - before))
+echo "# the server grew by $more kB"
+check "and is not held in memory" [ "$more" -lt 20000 ]
+kill -TERM $server
+wait $server
+
+if command -v openssl > /dev/null; then
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
+        -keyout "$scratch/key.pem" -out "$scratch/cert.pem" > /dev/null 2>&1
+    start --cert "$scratch/cert.pem" --key "$scratch/key.pem"
+    fetch -k -H "$chunked" -X POST -T - "$url/transcribe" < "$speech"
+    check "over TLS a chunked body is heard alike" answered 200 "{\"text\":\"$said\""
+    fetch -k -H "$chunked" -X POST -T - "$url/transcribe" < "$scratch/large"
+    check "over TLS one of more than 100 MiB is refused with a reason" \
+        answered 413 'needs a Content-Length'
+    kill -TERM $server
+    wait $server
+fi
 echo "1..$n_tests"
