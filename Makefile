@@ -18,6 +18,7 @@ help:
 	@echo 'make bench | soak                    measure | run the long tests'
 	@echo 'make listen-examples [VOICE=FILE]    voices before and after, as sound and as pictures'
 	@echo 'make asan | tsan | valgrind          the tests under a checker'
+	@echo 'make fuzz [FUZZ_SECONDS=60]          feed what comes from outside with noise'
 	@echo 'make lint | format | coverage        read the code'
 	@echo 'make install | uninstall [PREFIX=/usr/local] [DESTDIR=]'
 
@@ -64,6 +65,14 @@ listen-examples:
 
 soak: build
 	@tools/run-tests $(BUILD) --setup soak --suite soak --verbose
+
+# All of the engine watched by libFuzzer, each harness for FUZZ_SECONDS.
+FUZZ_SECONDS ?= 60
+fuzz:
+	@tools/install-packages build test lint
+	$(call configure,$(BUILD)-fuzz,--native-file tools/native-fuzz.ini -Dfuzz=enabled -Dbench=disabled)
+	@ninja -C $(BUILD)-fuzz harnesses
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/run-fuzz $(BUILD)-fuzz
 
 asan:
 	@tools/install-packages build test

@@ -84,7 +84,9 @@ bool inbox_put_packet(struct inbox *inbox, const void *bytes, size_t n_bytes, si
 bool inbox_ask(struct inbox *inbox, enum inbox_control what)
 {
     if (inbox->n_controls == INBOX_CONTROLS_MAX) return false;
-    inbox->controls[inbox->n_controls].at = inbox->received;
+    /* Within a frame it is before it: that frame was not whole when it was asked. */
+    uint64_t part = inbox->frame_bytes > 0 ? inbox->received % inbox->frame_bytes : 0;
+    inbox->controls[inbox->n_controls].at = inbox->received - part;
     inbox->controls[inbox->n_controls++].what = what;
     return true;
 }
