@@ -7,7 +7,7 @@ INPUT  ?= $(sort $(wildcard $(SPEECH)/*.wav))
 PORT   ?= 8000
 ARGS   ?=
 
-.PHONY: help run build test bench listen-examples soak lint format asan tsan valgrind windows coverage install \
+.PHONY: help run build test bench listen-examples soak fuzz lint format asan tsan valgrind windows coverage install \
 	uninstall clean
 
 help:

@@ -115,7 +115,11 @@ static void begin(void)
     mutex_init(&server.clerk.mutex);
     condition_init(&server.clerk.changed);
     if (clerk_start(&server, NULL) < 0) abort();
-    if (model_open_engine(&server.model, &nothing, &config, NULL) < 0) abort();
+    struct kodama_model *model;
+    if (model_open_engine(&model, &nothing, &config, NULL) < 0 ||
+        served_open(&server, model, &server.config, NULL) < 0) {
+        abort();
+    }
     for (size_t i = 0; i < SOUND_RECORDS; i++) make(i);
 }
 
@@ -145,7 +149,7 @@ static void try_record(const uint8_t *data, size_t n_bytes)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
 {
-    if (!server.model) begin();
+    if (!server.served.now) begin();
     if (n_bytes < 1) return 0;
     const struct record *base = &sound[data[0] % (SOUND_RECORDS + 1) % SOUND_RECORDS];
     if (data[0] % (SOUND_RECORDS + 1) == SOUND_RECORDS) {

@@ -181,7 +181,7 @@ static int begin_pieces(struct connection *connection, const struct upload_answe
         !add_lines(wsi, a->headers, &at, end) ||
         (has_length &&
          lws_add_http_header_content_length(wsi, (lws_filepos_t)a->length, &at, end)) ||
-        (!has_length && !add_header(wsi, "connection:", "close", &at, end))) {
+        (connection->ends && !add_header(wsi, "connection:", "close", &at, end))) {
         return -1;
     }
     return lws_finalize_write_http_header(wsi, begin, &at, end) ? -1 : 0;

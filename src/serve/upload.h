@@ -47,7 +47,8 @@ struct upload_options {
     char owner[64]; /* who asks: for what belongs to one client only */
 
     /* Of a transcription. */
-    char format[UPLOAD_OPTION_BYTES]; /* "" : json */
+    char format[UPLOAD_OPTION_BYTES];   /* "" : json */
+    char language[UPLOAD_OPTION_BYTES]; /* "": the server's */
     bool words, segments, streams;
     bool openai; /* its shape of answers; else that of POST /transcribe */
 
@@ -100,6 +101,7 @@ struct upload_final {
     char *text;
     double start_s, end_s;
     float confidence;
+    char language[UPLOAD_OPTION_BYTES]; /* as it was heard; "": not known */
     struct upload_word {
         char *text;
         double start_s, end_s;

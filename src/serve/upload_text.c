@@ -26,6 +26,9 @@ bool upload_keep(struct upload_result *result, const struct kodama_event *event)
                                    .end_s = event->end_s,
                                    .confidence = event->confidence,
                                    .words = memory_array(event->n_words + 1, sizeof *final->words)};
+    if (event->language) {
+        snprintf(final->language, sizeof final->language, "%s", event->language);
+    }
     bool kept = final->text && final->words;
     for (size_t i = 0; kept && i < event->n_words; i++) {
         const struct kodama_word *word = &event->words[i];
@@ -201,11 +204,38 @@ static json_t *all_segments(const struct upload_result *result, bool openai)
     return segments;
 }
 
+/* Its name, as OpenAI's form has it: what was heard first, else what was asked for. Where neither
+ * is known the model is the English one that needs no such setting. */
+static const char *language_name(const struct upload_result *result,
+                                 const struct upload_options *options)
+{
+    static const struct {
+        const char *code, *name;
+    } names[] = {
+        {"ar", "arabic"},     {"cs", "czech"},   {"de", "german"},  {"en", "english"},
+        {"es", "spanish"},    {"fr", "french"},  {"hi", "hindi"},   {"it", "italian"},
+        {"ja", "japanese"},   {"ko", "korean"},  {"nl", "dutch"},   {"pl", "polish"},
+        {"pt", "portuguese"}, {"ru", "russian"}, {"sv", "swedish"}, {"tr", "turkish"},
+        {"uk", "ukrainian"},  {"zh", "chinese"},
+    };
+    const char *code = options->language;
+    for (size_t i = 0; i < result->n_finals; i++) {
+        if (!result->finals[i].language[0]) continue;
+        code = result->finals[i].language;
+        break;
+    }
+    if (!code[0] || strcmp(code, "auto") == 0) return "english";
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(names[i].code, code) == 0) return names[i].name;
+    }
+    return code;
+}
+
 static char *verbose(const struct upload_result *result, const struct upload_options *options)
 {
     json_t *object = json_object();
     json_object_set_new(object, "task", json_string("transcribe"));
-    json_object_set_new(object, "language", json_string("english"));
+    json_object_set_new(object, "language", string(language_name(result, options)));
     json_object_set_new(object, "duration", thousandths(result->duration_s));
     set_text(object, result);
     if (options->words) json_object_set_new(object, "words", all_words(result));

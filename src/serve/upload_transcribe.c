@@ -28,6 +28,9 @@ static int option(struct upload_options *options, const char *name, const char *
         }
         snprintf(options->format, sizeof options->format, "%s", value);
     }
+    if (strcmp(name, "language") == 0) {
+        snprintf(options->language, sizeof options->language, "%s", value);
+    }
     if (strcmp(name, "stream") == 0) options->streams = on;
     if (strcmp(name, "words") == 0) options->words = on;
     if (strcmp(name, "timestamp_granularities[]") == 0) {
@@ -102,7 +105,7 @@ static void transcribe(struct upload *u)
     config.partials = false;
     config.segmenter.detector = u->server->config.detector;
     struct kodama_model *model = served_hold(u->server);
-    config.language = u->server->config.language;
+    config.language = u->options.language[0] ? u->options.language : u->server->config.language;
     status = kodama_recognizer_open(&recognizer, model, &config, &error);
     served_release(model);
     if (status == KODAMA_OK) status = hear(u, recognizer, file, &error);
@@ -114,6 +117,10 @@ static void transcribe(struct upload *u)
     kodama_recognizer_close(recognizer);
     if (status < 0) {
         if (status == KODAMA_ERR_CANCELLED) return;
+        if (status == KODAMA_ERR_ARGUMENT && u->options.language[0]) {
+            upload_fail(u, 400, error.message);
+            return;
+        }
         upload_fail(u, status == KODAMA_ERR_CORRUPT ? 400 : 500,
                     status == KODAMA_ERR_CORRUPT ? "The file is damaged."
                                                  : "The file cannot be heard.");

@@ -5,6 +5,7 @@
 
 #include "serve/material.h"
 
+#include "base/memory.h"
 #include "serve/packets.h"
 
 enum { PACKETS_PER_S = 50, SCALE = 32768 };
@@ -230,11 +231,12 @@ static void damage_without_end_is_bounded_by_who_does_not_read(void **state)
     setsockopt(client.fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     static const uint8_t many[] = {0x0b, 0x30, 1, 2};
     struct kodama_server_stats stats = {0};
-    uint64_t n_sent = 0;
+    uint64_t n_sent = 0, before = memory_proportional_bytes();
     while (client_send(&client, CLIENT_BINARY, many, sizeof many)) n_sent++;
     kodama_server_stats(server, &stats);
     print_message("# %d packets were sent, %d taken\n", (int)n_sent, (int)stats.packets_lost);
     assert_true(stats.pauses > 0 && stats.packets_lost < 60000);
+    assert_true((int64_t)memory_proportional_bytes() - (int64_t)before < 30 * 1000000);
     client_close(&client);
     kodama_server_close(server);
     kodama_model_close(model);

@@ -1,6 +1,7 @@
 #define _DEFAULT_SOURCE
 /* Tests of the server: what is heard over the network is what is heard without one; limits,
  * backpressure, heartbeat, pages, and a graceful end. */
+#include "base/memory.h"
 #include "serve/material.h"
 
 static struct kodama_model *sphinx(void)
@@ -360,6 +361,74 @@ static void an_idle_session_ends_and_says_so(void **state)
     kodama_model_close(model);
 }
 
+static void no_session_is_longer_than_the_limit_and_its_end_says_so(void **state)
+{
+    (void)state;
+    script_reset();
+    struct kodama_model *model = open_script(1);
+    struct kodama_server_config config = free_port();
+    config.max_session_ms = 50;
+    struct kodama_server *server = open_server(model, &config);
+    struct client client = client_open(kodama_server_port(server), "/ws?rate=16000", NULL);
+    json_t *closed = client_await(&client, "closed");
+    assert_non_null(closed);
+    assert_string_equal(json_string_value(json_object_get(closed, "reason")), "limit");
+    json_decref(closed);
+    client_close(&client);
+    kodama_server_close(server);
+    kodama_model_close(model);
+}
+
+/* It speaks, and does not read what it is told: then it is heard no more, and the server holds no
+ * more of it than it allows itself. When it reads, all goes on and nothing was lost. */
+static void whoever_does_not_read_costs_little_memory_and_loses_nothing(void **state)
+{
+    (void)state;
+    struct sound sound = two_sentences();
+    size_t n_bytes = sound.n_frames * 2;
+    script_reset();
+    script.hash = true; /* its texts grow with each final */
+    struct kodama_model *model = open_script(2);
+    struct kodama_server_config config = free_port();
+    struct kodama_server *server = open_server(model, &config);
+    struct kodama_server_stats stats = {0};
+    struct client client = client_open(kodama_server_port(server), "/ws?words=1", NULL);
+    int small = 4096;
+    setsockopt(client.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    json_decref(client_await(&client, "ready"));
+    uint64_t before = memory_proportional_bytes();
+    /* As much as goes without waiting for long. */
+    struct timeval limit = {.tv_sec = 3};
+    setsockopt(client.fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    int n_times = 0;
+    while (n_times < 2000 && client_send(&client, CLIENT_BINARY, sound.frames, n_bytes)) n_times++;
+    int64_t more = (int64_t)memory_proportional_bytes() - (int64_t)before;
+    kodama_server_stats(server, &stats);
+    print_message("# heard %d s, %d finals, %d kB more\n", (int)(stats.audio_ns / 1000000000),
+                  (int)stats.finals, (int)(more / 1000));
+    assert_true(n_times < 2000 && stats.pauses > 0);
+    assert_true(more < 30 * 1000000);
+    client.is_open = true; /* only its last message was not sent to its end */
+    int n_finals = 0;
+    uint64_t last_seq = 0;
+    json_t *message;
+    while ((message = client_message(&client, 3000))) {
+        uint64_t seq = (uint64_t)json_integer_value(json_object_get(message, "seq"));
+        assert_true(seq > last_seq);
+        last_seq = seq;
+        if (strcmp(json_string_value(json_object_get(message, "type")), "final") == 0) {
+            assert_int_equal(json_integer_value(json_object_get(message, "utterance")), ++n_finals);
+        }
+        json_decref(message);
+    }
+    kodama_server_stats(server, &stats);
+    assert_int_equal(n_finals, stats.finals);
+    client_close(&client);
+    kodama_server_close(server);
+    kodama_model_close(model);
+    free(sound.frames);
+}
+
 static void pages_are_answered_from_memory(void **state)
 {
     (void)state;
@@ -463,6 +532,8 @@ int main(void)
         cmocka_unit_test(a_silent_client_is_asked_and_given_up),
         cmocka_unit_test(a_silent_client_that_answers_is_kept),
         cmocka_unit_test(an_idle_session_ends_and_says_so),
+        cmocka_unit_test(no_session_is_longer_than_the_limit_and_its_end_says_so),
+        cmocka_unit_test(whoever_does_not_read_costs_little_memory_and_loses_nothing),
         cmocka_unit_test(pages_are_answered_from_memory),
         cmocka_unit_test(a_server_that_was_idle_hears_again),
         cmocka_unit_test(a_configuration_that_cannot_work_is_refused_in_words),

@@ -41,6 +41,7 @@ check "vtt has its head" grep -q '^WEBVTT$' "$scratch/out"
 fetch -F "file=@$speech" -F response_format=verbose_json -F 'timestamp_granularities[]=word' \
     -F 'timestamp_granularities[]=segment' "$openai"
 check "verbose_json has words" printed '"words":[{"word":"'
+check "it has the language" printed '"language":"english"'
 check "and segments" printed '"segments":[{"id":0,"start":'
 fetch -F "file=@$speech" -F stream=true "$openai"
 check "a stream has pieces" answered 200 'data: {"type":"transcript.text.delta","delta":"'
@@ -54,6 +55,8 @@ check "another kind of file is heard alike" answered 200 "{\"text\":\"$said\""
 
 fetch -F 'file=@/etc/passwd' "$openai"
 check "what is no sound is refused" answered 400 '{"error":{"message":"The file is no sound'
+fetch -F "file=@$speech" -F prompt=Jane -F temperature=0.2 -F language=en -F model=x "$openai"
+check "prompt, temperature and language are taken" answered 200 "{\"text\":\"$said\","
 fetch -F model=x "$openai"
 check "a form without a file is refused" answered 400 'There is no file'
 fetch -F "file=@$speech" -F response_format=mp3 "$openai"
