@@ -142,6 +142,19 @@ void inbox_consume(struct inbox *inbox, const struct inbox_piece *piece, size_t 
     }
 }
 
+uint64_t inbox_waiting(const struct inbox *inbox)
+{
+    uint64_t n_frames = 0, at = inbox->consumed;
+    if (inbox->frame_bytes > 0) return (inbox->received - at) / inbox->frame_bytes;
+    while (at < inbox->received) {
+        uint8_t prefix[PREFIX_BYTES];
+        peek(inbox, at, prefix, sizeof prefix);
+        n_frames += (uint64_t)(prefix[2] | prefix[3] << 8);
+        at += PREFIX_BYTES + (uint64_t)(prefix[0] | prefix[1] << 8);
+    }
+    return n_frames;
+}
+
 /* ------------------------------------------------------------------ records */
 
 void inbox_save(const struct inbox *inbox, struct record *record)

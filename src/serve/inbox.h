@@ -84,6 +84,9 @@ struct inbox_piece inbox_next(struct inbox *inbox, uint8_t *buffer, size_t n_byt
 /** The first n_frames of the piece were heard; of a packet all are. */
 void inbox_consume(struct inbox *inbox, const struct inbox_piece *piece, size_t n_frames);
 
+/** Whole frames that are in it. */
+uint64_t inbox_waiting(const struct inbox *inbox);
+
 /** Part of a session's record: what was not heard yet, without a part of a frame. */
 void inbox_save(const struct inbox *inbox, struct record *record);
 /** Into an empty one. */

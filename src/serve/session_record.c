@@ -114,7 +114,8 @@ static bool load_self(struct session *s, struct record *record)
     s->acked_s = s->heard / s->settings.format.rate_hz;
     s->saved_at = s->inbox.frames;
     s->opened = true;
-    return !record->failed && s->reason && s->heard <= s->inbox.frames;
+    if (record->failed || !s->reason || s->heard > s->inbox.frames) return false;
+    return s->inbox.frames - s->heard == inbox_waiting(&s->inbox);
 }
 
 struct session *session_load(struct kodama_server *server, const void *data, size_t n_bytes)
