@@ -45,9 +45,9 @@ struct kodama_server_config {
                                               NULL: the model of the finals does */
     const char *voices; /**< folder of the store of voices; NULL: as kodama_voice_store_config */
     uint32_t voice_memory_mb; /**< of loaded voices; 0: no limit */
-    const char *language; /**< spoken where a client does not say; NULL: the model's setting */
-    bool takes_models;    /**< the server closes its models, also the first one, when nobody uses
-                               them any more; not those of a server that did not open */
+    const char *language;     /**< spoken where a client does not say; NULL: the model's setting */
+    bool takes_models; /**< the server closes its models, also the first one, when nobody uses
+                            them any more; not those of a server that did not open */
 };
 #define KODAMA_SERVER_CONFIG_INIT                                                          \
     {                                                                                      \
