@@ -67,7 +67,9 @@ run doctor --json
 check "doctor --json has the documented shape" "$PYTHON" -c '
 import json, sys
 doctor = json.load(open(sys.argv[1]))
-assert set(doctor) == {"version", "backends", "sound", "engines", "detectors", "neural", "models", "libraries", "problems"}, doctor
+assert set(doctor) == {
+    "version", "backends", "sound", "engines", "detectors", "neural", "network", "models", "libraries", "problems"
+}, doctor
 for kind in ("backends", "engines", "detectors", "neural"):
     assert isinstance(doctor[kind], list) and all(entry["name"] for entry in doctor[kind]), kind
 assert {"file", "stdin"} <= {entry["name"] for entry in doctor["backends"]}
