@@ -61,7 +61,7 @@ struct kodama_voice_config {
     bool offline;           /**< nobody waits: a slow model is waited for instead of silenced */
     uint64_t seed;          /**< of drift and bed: the same seed, the same output */
     const char *noise_path; /**< file of the bed "file", looped without a seam; NULL: none */
-    struct kodama_voice_model *model; /**< borrowed while the voice is open; NULL: the shifter */
+    struct kodama_voice_model *model;      /**< kept while the voice is open; NULL: the shifter */
     struct kodama_voice_settings settings; /**< to begin with */
 };
 #define KODAMA_VOICE_CONFIG_INIT                                                               \
@@ -88,7 +88,7 @@ struct kodama_voice_stats {
  * Open a voice.
  *
  * @param[out] voice  owned by the caller; NULL on error
- * @param config      borrowed for the call, the model for as long as the voice is open; NULL:
+ * @param config      borrowed for the call; the model is kept while the voice is open; NULL:
  *                    defaults
  * @param[out] error  may be NULL
  * @return KODAMA_OK, KODAMA_ERR_FORMAT, KODAMA_ERR_ARGUMENT (a setting out of range, an unknown
