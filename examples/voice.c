@@ -63,7 +63,7 @@ int main(int argc, char **argv)
         kodama_voice_stats(voice, &stats);
         printf("%.2f s, delayed by %.1f ms, %.2f %% of a core\n", (double)stats.frames_in / RATE,
                1e3 * kodama_voice_latency(voice) / RATE,
-               1e-7 * (double)stats.cpu_ns * RATE / (double)(stats.frames_in + 1));
+               1e-7 * (double)stats.busy_ns * RATE / (double)(stats.frames_in + 1));
     } else {
         fprintf(stderr, "voice: %s\n", out ? error.message : "cannot open the files");
     }

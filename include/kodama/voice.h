@@ -81,7 +81,8 @@ struct kodama_voice_stats {
     float voiced;             /**< how voiced it is now, 0..1 */
     float input_peak;         /**< largest magnitude since the last call of this function */
     float output_peak;        /**< the same, of the output */
-    uint64_t cpu_ns;          /**< processor time spent in process and flush */
+    uint64_t busy_ns; /**< time spent in process and flush, by the clock: where the thread had to
+                         wait for a processor, that is in it */
 };
 
 /**

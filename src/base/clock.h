@@ -13,7 +13,7 @@
 /** Monotonic time now, ns since some start. Thread: any. Real-time safe: yes. */
 uint64_t clock_now_ns(void);
 
-/** CPU time of the calling thread, ns. Thread: any. Real-time safe: yes. */
+/** CPU time of the calling thread, ns. Thread: any. Real-time safe: no (a system call). */
 uint64_t clock_thread_cpu_ns(void);
 
 /** Sleep until a monotonic time; returns at once if it has passed. Thread: any. Real-time safe: no.

@@ -48,7 +48,7 @@ struct kodama_voice {
     float spread[CHUNK * KODAMA_CHANNELS_MAX];
 
     /* Written by the owner, read by any; the peaks are taken away by kodama_voice_stats(). */
-    _Atomic uint64_t frames_in, frames_out, cpu_ns;
+    _Atomic uint64_t frames_in, frames_out, busy_ns;
     _Atomic float input_peak, output_peak;
 };
 
@@ -226,12 +226,10 @@ static void feed(struct kodama_voice *v, const float *mono, size_t n)
     chain_take_dry(&v->chain, v->resampled, n_dry);
     v->n_hop_in += (uint32_t)resampler_process(v->to_chain, mono, n, v->hop_in + v->n_hop_in);
     if (v->n_hop_in < hop) return;
-    uint64_t began = clock_thread_cpu_ns();
     uint32_t at = 0;
     for (; v->n_hop_in - at >= hop; at += hop) run_hop(v, v->hop_in + at);
     v->n_hop_in -= at;
     memmove(v->hop_in, v->hop_in + at, v->n_hop_in * sizeof *v->hop_in);
-    atomic_fetch_add_explicit(&v->cpu_ns, clock_thread_cpu_ns() - began, memory_order_relaxed);
 }
 
 static void raise_peak(_Atomic float *peak, float value)
@@ -282,6 +280,12 @@ static void read_mono(struct kodama_voice *v, const unsigned char *in, size_t n)
     raise_peak(&v->input_peak, peak);
 }
 
+/* Time by the monotonic clock: the thread's own clock would be a system call. */
+static void add_busy(struct kodama_voice *v, uint64_t began_ns)
+{
+    atomic_fetch_add_explicit(&v->busy_ns, clock_now_ns() - began_ns, memory_order_relaxed);
+}
+
 int64_t kodama_voice_process(struct kodama_voice *voice, const void *in, size_t n_in, void *out,
                              size_t room_out)
 {
@@ -291,7 +295,7 @@ int64_t kodama_voice_process(struct kodama_voice *voice, const void *in, size_t 
     const unsigned char *bytes_in = in;
     unsigned char *bytes_out = out;
     size_t n_out = 0;
-    uint64_t mode = flush_denormals_begin();
+    uint64_t began_ns = clock_now_ns(), mode = flush_denormals_begin();
     for (size_t left = n_in; left > 0;) {
         size_t n = left < CHUNK ? left : CHUNK;
         read_mono(v, bytes_in, n);
@@ -306,6 +310,7 @@ int64_t kodama_voice_process(struct kodama_voice *voice, const void *in, size_t 
     flush_denormals_end(mode);
     atomic_fetch_add_explicit(&v->frames_in, n_in, memory_order_relaxed);
     atomic_fetch_add_explicit(&v->frames_out, n_out, memory_order_relaxed);
+    add_busy(v, began_ns);
     return (int64_t)n_out;
 }
 
@@ -324,7 +329,7 @@ int64_t kodama_voice_flush(struct kodama_voice *voice, void *out, size_t room_ou
     struct kodama_voice *v = voice;
     if (room_out < v->latency || (!out && v->latency > 0)) return KODAMA_ERR_ARGUMENT;
     unsigned char *bytes = out;
-    uint64_t mode = flush_denormals_begin();
+    uint64_t began_ns = clock_now_ns(), mode = flush_denormals_begin();
     for (size_t left = v->latency; left > 0;) {
         read_mono(v, NULL, CHUNK);
         feed(v, v->mono, CHUNK);
@@ -337,6 +342,7 @@ int64_t kodama_voice_flush(struct kodama_voice *voice, void *out, size_t room_ou
     flush_denormals_end(mode);
     renew(v, false);
     atomic_fetch_add_explicit(&v->frames_out, v->latency, memory_order_relaxed);
+    add_busy(v, began_ns);
     return v->latency;
 }
 
@@ -378,7 +384,7 @@ void kodama_voice_stats(struct kodama_voice *voice, struct kodama_voice_stats *s
         .voiced = atomic_load_explicit(&c->voiced, memory_order_relaxed),
         .input_peak = atomic_exchange_explicit(&v->input_peak, 0.0f, memory_order_relaxed),
         .output_peak = atomic_exchange_explicit(&v->output_peak, 0.0f, memory_order_relaxed),
-        .cpu_ns = atomic_load_explicit(&v->cpu_ns, memory_order_relaxed),
+        .busy_ns = atomic_load_explicit(&v->busy_ns, memory_order_relaxed),
     };
 }
 
