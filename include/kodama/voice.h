@@ -215,8 +215,8 @@ KODAMA_API void kodama_voice_reset(struct kodama_voice *voice);
 KODAMA_API int64_t kodama_voice_save(const struct kodama_voice *voice, void *data, size_t n_bytes);
 
 /** Load what was saved: the session goes on, also of another voice and in another process.
- * KODAMA_OK or KODAMA_ERR_CORRUPT (then nothing but a reset happened). Thread: owner. Real-time
- * safe: no. */
+ * KODAMA_OK, or KODAMA_ERR_CORRUPT (no record of this kind, of another rate, cut short or too long)
+ * or KODAMA_ERR_MEMORY: nothing changed then. Thread: owner. Real-time safe: no. */
 KODAMA_API int kodama_voice_load(struct kodama_voice *voice, const void *data, size_t n_bytes);
 
 #endif

@@ -231,19 +231,23 @@ void chain_save(const struct chain *chain, struct record *record)
     noise_bed_save(c->bed, record);
 }
 
-void chain_load(struct chain *chain, struct record *record)
+int chain_load(struct chain *chain, struct record *record)
 {
     struct kodama_voice_settings settings;
+    struct fluctuation *fluctuation;
+    struct noise_bed_place bed;
+    int status = fluctuation_open(&fluctuation, chain->facts.rate_out_hz, chain->facts.hop_out, 0);
+    if (status < 0) return status;
     voice_settings_load(&settings, chain->has_file, record);
-    struct record drift = record_writer();
-    fluctuation_save(chain->fluctuation, &drift);
-    fluctuation_load(chain->fluctuation, record);
-    noise_bed_load(chain->bed, record);
-    if (!record->failed) {
-        settings_handover_set(&chain->settings, &settings);
-    } else {
-        struct record back = record_reader(drift.data, drift.n_bytes);
-        fluctuation_load(chain->fluctuation, &back);
+    fluctuation_load(fluctuation, record);
+    noise_bed_place_load(&bed, record);
+    if (record->failed || record->offset != record->n_bytes) {
+        fluctuation_close(fluctuation);
+        return KODAMA_ERR_CORRUPT;
     }
-    record_free(&drift);
+    fluctuation_close(chain->fluctuation);
+    chain->fluctuation = fluctuation;
+    noise_bed_go_on(chain->bed, &bed);
+    settings_handover_set(&chain->settings, &settings);
+    return KODAMA_OK;
 }

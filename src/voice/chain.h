@@ -70,6 +70,8 @@ void chain_run(struct chain *chain, const float *in, float *out);
 void chain_reset(struct chain *chain, bool drift);
 
 void chain_save(const struct chain *chain, struct record *record);
-void chain_load(struct chain *chain, struct record *record);
+/** The rest of a record: KODAMA_OK, or KODAMA_ERR_CORRUPT, KODAMA_ERR_MEMORY, and nothing changed.
+ */
+int chain_load(struct chain *chain, struct record *record);
 
 #endif

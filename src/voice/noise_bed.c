@@ -16,7 +16,8 @@ static const struct noise_kind *const kinds[] = {
     &noise_rain_kind, &noise_white_kind,  &noise_pink_kind,
 };
 
-enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
+enum { N_KINDS = NOISE_BED_KINDS };
+_Static_assert(sizeof kinds / sizeof kinds[0] == N_KINDS, "one line for each");
 /* What can be chosen: a kind by its index, or one of these. */
 enum { PLAYS_FILE = N_KINDS, PLAYS_NOTHING, N_CHOICES };
 enum { VERSION = 1 };
@@ -228,25 +229,37 @@ void noise_bed_save(const struct noise_bed *bed, struct record *record)
     for (uint32_t k = 0; k < N_KINDS; k++) record_put_u64(record, bed->players[k].n_blocks);
 }
 
-void noise_bed_load(struct noise_bed *bed, struct record *record)
+void noise_bed_place_load(struct noise_bed_place *place, struct record *record)
 {
     record_get_tag(record, "NBED", VERSION);
-    uint64_t key = record_get_u64(record);
-    uint32_t choice = record_get_u32(record);
-    float level = record_get_f32(record);
-    double file_s = record_get_f64(record);
-    uint64_t n_blocks[N_KINDS];
-    for (uint32_t k = 0; k < N_KINDS; k++) n_blocks[k] = record_get_u64(record);
-    if (choice >= N_CHOICES || !(level >= 0 && level <= 1)) record->failed = true;
-    if (!(file_s >= 0 && file_s <= NOISE_BED_FILE_SECONDS_MAX)) record->failed = true;
-    if (record->failed) return;
-    bed->key = key;
-    for (uint32_t k = 0; k < N_KINDS; k++) begin_player(bed, k, n_blocks[k]);
+    place->key = record_get_u64(record);
+    place->choice = record_get_u32(record);
+    place->level = record_get_f32(record);
+    place->file_s = record_get_f64(record);
+    for (uint32_t k = 0; k < N_KINDS; k++) place->n_blocks[k] = record_get_u64(record);
+    if (place->choice >= N_CHOICES || !(place->level >= 0 && place->level <= 1) ||
+        !(place->file_s >= 0 && place->file_s <= NOISE_BED_FILE_SECONDS_MAX)) {
+        record->failed = true;
+    }
+}
+
+void noise_bed_go_on(struct noise_bed *bed, const struct noise_bed_place *place)
+{
+    uint32_t choice = place->choice;
+    bed->key = place->key;
+    for (uint32_t k = 0; k < N_KINDS; k++) begin_player(bed, k, place->n_blocks[k]);
     /* Another machine may not have the file: then there is silence. */
     if (bed->file.samples)
-        bed->file.at = (size_t)(file_s * bed->rate_hz + 0.5) % bed->file.n_samples;
+        bed->file.at = (size_t)(place->file_s * bed->rate_hz + 0.5) % bed->file.n_samples;
     if (choice == PLAYS_FILE && !bed->file.samples) choice = PLAYS_NOTHING;
     bed->current = bed->next = bed->wanted = choice;
     bed->faded = 0;
-    bed->level = level;
+    bed->level = place->level;
+}
+
+void noise_bed_load(struct noise_bed *bed, struct record *record)
+{
+    struct noise_bed_place place;
+    noise_bed_place_load(&place, record);
+    if (!record->failed) noise_bed_go_on(bed, &place);
 }

@@ -27,6 +27,9 @@
 /** Of a longer file so many seconds are used. */
 enum { NOISE_BED_FILE_SECONDS_MAX = 600 };
 
+/** Kinds that are synthesised. */
+enum { NOISE_BED_KINDS = 6 };
+
 struct noise_bed;
 
 /** Names: index 0, 1, ... until NULL: cafe, street, room, rain, white, pink. ("none" and "file" can
@@ -76,5 +79,18 @@ void noise_bed_reset(struct noise_bed *bed);
  */
 void noise_bed_save(const struct noise_bed *bed, struct record *record);
 void noise_bed_load(struct noise_bed *bed, struct record *record);
+
+/** What a record says of a bed. */
+struct noise_bed_place {
+    uint64_t key;
+    uint32_t choice;
+    float level;
+    double file_s;
+    uint64_t n_blocks[NOISE_BED_KINDS]; /* made so far */
+};
+
+/** noise_bed_load() in two steps, for those who have more to read before anything is changed. */
+void noise_bed_place_load(struct noise_bed_place *place, struct record *record);
+void noise_bed_go_on(struct noise_bed *bed, const struct noise_bed_place *place);
 
 #endif

@@ -399,10 +399,8 @@ int64_t kodama_voice_save(const struct kodama_voice *voice, void *data, size_t n
 int kodama_voice_load(struct kodama_voice *voice, const void *data, size_t n_bytes)
 {
     struct record record = record_reader(data, n_bytes);
-    kodama_voice_reset(voice);
     record_get_tag(&record, "VOIC", 1);
-    chain_load(&voice->chain, &record);
-    if (record.failed || record.offset != n_bytes) return KODAMA_ERR_CORRUPT;
-    renew(voice, false);
-    return KODAMA_OK;
+    int status = chain_load(&voice->chain, &record);
+    if (status >= 0) renew(voice, false);
+    return status;
 }

@@ -220,6 +220,49 @@ static void a_saved_session_keeps_its_drift(void **state)
     kodama_voice_close(c);
 }
 
+/* Two alike, of which one is given records that are cut short, too long, or damaged: they go on
+ * alike, with the sound that was inside. */
+static void a_refused_record_changes_nothing(void **state)
+{
+    (void)state;
+    struct kodama_voice_config config = KODAMA_VOICE_CONFIG_INIT;
+    config.settings.noise = "rain";
+    config.settings.pitch = 3.0f;
+    struct kodama_voice *a = opened(&config), *b = opened(&config);
+    config.seed = 2;
+    config.settings.noise = "cafe";
+    config.settings.pitch = -7.0f;
+    struct kodama_voice *c = opened(&config);
+    static float in[RATE], from_a[RATE], from_b[RATE];
+    tone(in, RATE, 0, 0.3f);
+    assert_int_equal(kodama_voice_process(a, in, RATE, from_a, RATE), RATE);
+    assert_int_equal(kodama_voice_process(b, in, RATE, from_b, RATE), RATE);
+    assert_int_equal(kodama_voice_process(c, in, RATE / 3, from_b, RATE), RATE / 3);
+    unsigned char saved[4096] = {0};
+    int64_t n = kodama_voice_save(c, saved, sizeof saved - 1);
+    assert_true(n > 0);
+    for (int64_t cut = 0; cut <= n + 1; cut++) {
+        if (cut == n) continue;
+        assert_int_equal(kodama_voice_load(b, saved, (size_t)cut), KODAMA_ERR_CORRUPT);
+    }
+    for (int64_t at = 0; at < n - 1; at++) {
+        if (memcmp(saved + at, "FLUC", 4) != 0 && memcmp(saved + at, "NBED", 4) != 0) continue;
+        saved[at] ^= 1;
+        assert_int_equal(kodama_voice_load(b, saved, (size_t)n), KODAMA_ERR_CORRUPT);
+        saved[at] ^= 1;
+    }
+    struct kodama_voice_settings settings;
+    kodama_voice_get(b, &settings);
+    assert_true(settings.pitch == 3.0f);
+    assert_string_equal(settings.noise, "rain");
+    assert_int_equal(kodama_voice_process(a, in, RATE, from_a, RATE), RATE);
+    assert_int_equal(kodama_voice_process(b, in, RATE, from_b, RATE), RATE);
+    assert_memory_equal(from_a, from_b, sizeof from_a);
+    kodama_voice_close(a);
+    kodama_voice_close(b);
+    kodama_voice_close(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +273,7 @@ int main(void)
         cmocka_unit_test(what_is_too_loud_is_limited_and_counted),
         cmocka_unit_test(nothing_of_it_depends_on_blocks),
         cmocka_unit_test(a_saved_session_keeps_its_drift),
+        cmocka_unit_test(a_refused_record_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
