@@ -328,13 +328,35 @@ static int change(struct voice *voice, const struct invocation *invocation,
     return code;
 }
 
+/* What is asked about presets, and nothing else. */
+static bool is_about_presets(const struct voice_command_options *options)
+{
+    return options->list_presets || options->show_preset || options->remove_presets.n > 0;
+}
+
+static int tend_presets(const struct voice_command_options *options)
+{
+    const struct option_list *gone = &options->remove_presets;
+    int n_asked = options->list_presets + (options->show_preset != NULL) + (gone->n > 0) +
+                  (options->save_preset != NULL);
+    if (n_asked > 1) {
+        complain("voice", "--list-presets, --show-preset, --remove-preset and --save-preset do not "
+                          "go together");
+        return EXIT_USAGE;
+    }
+    if (options->list_presets) return voice_preset_list("voice", options->json);
+    if (options->show_preset)
+        return voice_preset_show("voice", options->show_preset, options->json);
+    return voice_preset_remove("voice", gone);
+}
+
 int voice_run(const struct invocation *invocation)
 {
     const struct voice_command_options *options = invocation->options;
     struct kodama_voice_config config = KODAMA_VOICE_CONFIG_INIT;
     struct voice voice = {.options = options, .screen = {.fd = -1}, .heard = options->voice.preset};
     voice.log = (struct kodama_log){.write = log_line, .user = &voice, .level = KODAMA_LOG_WARNING};
-    if (options->list_presets) return voice_preset_list("voice", options->json);
+    if (is_about_presets(options)) return tend_presets(options);
     int code = voice_options_read("voice", &options->voice, &config);
     if (code != EXIT_DONE) return code;
     code = change(&voice, invocation, &config);

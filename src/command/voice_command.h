@@ -9,7 +9,8 @@
 struct voice_command_options {
     struct capture_options capture;
     struct voice_options voice;
-    const char *file, *to, *save_preset;
+    const char *file, *to, *save_preset, *show_preset;
+    struct option_list remove_presets;
     double duration_s, interval_s;
     bool monitor, overwrite, list_presets, json;
 };

@@ -119,6 +119,13 @@ int voice_preset_take(const char *command, const char *name,
 int voice_preset_save(const char *command, const char *name,
                       const struct kodama_voice_settings *settings);
 
+/** Forget presets of the user's; complains, of one that is built in or that there is not, too, and
+ * then forgets none. @return an exit code */
+int voice_preset_remove(const char *command, const struct option_list *names);
+
+/** Print what a preset says; with json one line of JSON; complains. @return an exit code */
+int voice_preset_show(const char *command, const char *name, bool json);
+
 /** Print the presets that there are, built-in ones and the user's; with json one line of JSON.
  * @return an exit code */
 int voice_preset_list(const char *command, bool json);

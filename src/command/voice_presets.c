@@ -84,6 +84,15 @@ static void add_names(struct text *names, const json_t *all)
     json_object_foreach((json_t *)all, name, saved) text_printf(names, ", %s", name);
 }
 
+static int complain_of_none(const char *command, const char *name, const json_t *all)
+{
+    struct text names = {0};
+    add_names(&names, all);
+    complain(command, "there is no preset \"%s\"; there are: %s", name, text_string(&names));
+    text_free(&names);
+    return EXIT_USAGE;
+}
+
 int voice_preset_take(const char *command, const char *name, struct kodama_voice_settings *settings)
 {
     if (kodama_voice_preset(name, settings) == KODAMA_OK) return EXIT_DONE;
@@ -91,15 +100,10 @@ int voice_preset_take(const char *command, const char *name, struct kodama_voice
     if (!all) return EXIT_FAILED;
     const json_t *saved = json_object_get(all, name);
     int code = EXIT_DONE;
-    if (json_is_object(saved)) {
+    if (json_is_object(saved))
         take_saved(saved, settings);
-    } else {
-        struct text names = {0};
-        add_names(&names, all);
-        complain(command, "there is no preset \"%s\"; there are: %s", name, text_string(&names));
-        text_free(&names);
-        code = EXIT_USAGE;
-    }
+    else
+        code = complain_of_none(command, name, all);
     json_decref(all);
     return code;
 }
@@ -165,6 +169,31 @@ int voice_preset_save(const char *command, const char *name,
     return code;
 }
 
+/* All of them are there, and the user's. */
+static int check_removed(const char *command, const struct option_list *names, const json_t *all)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        if (json_object_get(all, names->values[i])) continue;
+        if (!is_built_in(names->values[i])) return complain_of_none(command, names->values[i], all);
+        complain(command, "the preset \"%s\" is built in and cannot be removed", names->values[i]);
+        return EXIT_USAGE;
+    }
+    return EXIT_DONE;
+}
+
+int voice_preset_remove(const char *command, const struct option_list *names)
+{
+    json_t *all = read_all(command);
+    if (!all) return EXIT_FAILED;
+    int code = check_removed(command, names, all);
+    for (size_t i = 0; code == EXIT_DONE && i < names->n; i++) {
+        (void)json_object_del(all, names->values[i]);
+    }
+    if (code == EXIT_DONE) code = write_all(command, all);
+    json_decref(all);
+    return code;
+}
+
 static json_t *entry(const char *name, bool own, const struct kodama_voice_settings *settings)
 {
     json_t *line = json_object();
@@ -188,6 +217,33 @@ static void add_line(struct text *lines, const char *name,
         text_printf(lines, "  in %s (%g)", settings->noise, (double)settings->noise_level);
     }
     text_add(lines, "\n");
+}
+
+static void add_all(struct text *page, const char *name,
+                    const struct kodama_voice_settings *settings)
+{
+    text_printf(page, "%s%s\n", name, is_built_in(name) ? ", built in" : "");
+    text_printf(page, "  pitch    %+g semitones\n", (double)settings->pitch);
+    text_printf(page, "  formant  %+g semitones\n", (double)settings->formant);
+    text_printf(page, "  effect   %s\n", voice_effect_name(settings->effect));
+    text_printf(page, "  gain     %+g dB\n", (double)settings->gain);
+    text_printf(page, "  noise    %s", settings->noise ? settings->noise : "none");
+    if (settings->noise && strcmp(settings->noise, "none") != 0)
+        text_printf(page, ", level %g", (double)settings->noise_level);
+    text_printf(page, "\n  drift    %s\n", settings->fluctuation ? "on" : "off");
+}
+
+int voice_preset_show(const char *command, const char *name, bool json)
+{
+    struct kodama_voice_settings settings = KODAMA_VOICE_SETTINGS_INIT;
+    int code = voice_preset_take(command, name, &settings);
+    if (code != EXIT_DONE) return code;
+    if (json) return json_print(command, STDOUT_FILENO, entry(name, !is_built_in(name), &settings));
+    struct text page = {0};
+    add_all(&page, name, &settings);
+    code = output_whole(command, page.bytes, page.length);
+    text_free(&page);
+    return code;
 }
 
 int voice_preset_list(const char *command, bool json)

@@ -40,6 +40,16 @@ static const struct option_entry voice_table[] = {
      .kind = OPTION_ON,
      .help = "Print the presets that there are, and exit",
      VOICE(list_presets)},
+    {.name = "show-preset",
+     .kind = OPTION_TEXT,
+     .argument = "NAME",
+     .help = "Print all that a preset says, and exit",
+     VOICE(show_preset)},
+    {.name = "remove-preset",
+     .kind = OPTION_LIST,
+     .argument = "NAME",
+     .help = "Forget a preset of your own, and exit; may be given again",
+     VOICE(remove_presets)},
     {.name = "duration",
      .letter = 'd',
      .kind = OPTION_TIME,
@@ -91,7 +101,10 @@ static const struct section voice_sections[] = {
              "            limited, faults, lost\n"
              "  settings  pitch, formant, effect, noise, noise_level, fluctuation, mute, gain\n"
              "  ended     reason, and what levels has\n\n"
-             "Each line has the member `event` with its name. f0 is null where there is no pitch."},
+             "Each line has the member `event` with its name. f0 is null where there is no pitch. "
+             "--list-presets prints {\"presets\": [...]}, --show-preset one of these:\n\n"
+             "  {\"name\", \"own\", \"pitch\", \"formant\", \"effect\", \"gain\", \"noise\",\n"
+             "   \"noise_level\", \"fluctuation\"}"},
     {NULL, NULL},
 };
 
@@ -102,13 +115,16 @@ static const struct example voice_examples[] = {
     {"kodama voice --mic --preset robot", "Hear yourself; wear headphones"},
     {"kodama voice --mic --to=mic:Cafe --noise cafe --monitor", "Speak from a cafe, and listen"},
     {"kodama voice --pitch 3 --formant 1.5 --save-preset her", "A preset of your own"},
+    {"kodama voice --remove-preset her", "Forget it"},
     {NULL, NULL},
 };
 
 static const struct exit_entry voice_exits[] = {
     {EXIT_DONE, "The input has ended, --duration has passed, or the key q; a file is whole"},
-    {EXIT_FAILED, "There is no such input or output; a sentence on standard error says why"},
-    {EXIT_USAGE, "The command line was not understood"},
+    {EXIT_FAILED,
+     "There is no such input or output, or presets cannot be read or saved; a sentence "
+     "on standard error says why"},
+    {EXIT_USAGE, "The command line was not understood, or there is no such preset"},
     {EXIT_INTERRUPTED, "Ended by Ctrl-C (SIGINT); a file is whole"},
     {EXIT_UNREAD, "The program that read standard output has gone away"},
     {EXIT_TERMINATED, "Ended by SIGTERM; a file is whole"},
