@@ -478,6 +478,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
     struct lws_context *context = wsi ? lws_get_context(wsi) : NULL;
     struct line *line = context ? lws_context_user(context) : NULL;
     (void)user;
+    if (!line) return 0;
     switch (reason) {
     case LWS_CALLBACK_EVENT_WAIT_CANCELLED: on_wake(line); return 0;
     case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER: {

@@ -81,7 +81,8 @@ static void run(struct world *world, const struct speech *speech)
             queued += m;
             if (queued > world->queue_most) world->queue_most = queued;
         }
-        bool late = world->n_out - world->n_taken > world->quantum + BLOCK + RESERVE + RATE * 0.03;
+        bool late = (double)(world->n_out - world->n_taken) >
+                    (double)world->quantum + BLOCK + RESERVE + RATE * 0.03;
         if (!late)
             late_since = -1;
         else if (late_since < 0)
@@ -152,7 +153,8 @@ static void after_a_stall_it_comes_back_in_the_next_pauses(void **state)
                       (unsigned)world.cut.shortenings, world.behind_s);
         assert_int_equal(world.cut.dropped, 0);
         assert_true(world.cut.shortenings >= 1);
-        assert_true(world.cut.shortened > RATE * 0.1 && world.cut.shortened < RATE * 0.2);
+        assert_true((double)world.cut.shortened > RATE * 0.1);
+        assert_true((double)world.cut.shortened < RATE * 0.2);
         assert_true(world.behind_s < 3);
         assert_speech_is_whole(&world, &speech);
         assert_int_equal(speech.n - world.n_out - world.cut.shortened - world.cut.dropped,
@@ -175,7 +177,7 @@ static void a_producer_that_is_too_fast_is_kept_up_with(void **state)
     /* 0.5 % of two minutes. */
     assert_true(fabs((double)world.cut.shortened - 0.6 * RATE) < 0.05 * RATE);
     assert_int_equal(world.cut.dropped, 0);
-    assert_true(world.queue_most < RATE * 0.06);
+    assert_true((double)world.queue_most < RATE * 0.06);
     assert_speech_is_whole(&world, &speech);
     world_end(&world);
     speech_free(&speech);
