@@ -61,6 +61,7 @@ struct connection {
     uint64_t n_wire;       /* bytes of it that libwebsockets has counted */
     struct siphon *siphon; /* NULL: libwebsockets reads */
     bool has_head;         /* the answer's was sent */
+    int64_t n_due;         /* bytes of the answer that follow; < 0: until the socket is closed */
     bool ends;             /* the socket is closed after the answer: its body was not read */
     bool body_waits;       /* it is not read: its thread is behind */
 };

@@ -174,6 +174,7 @@ static int begin_pieces(struct connection *connection, const struct upload_answe
     struct lws *wsi = connection->wsi;
     bool has_length = a->length >= 0;
     connection->has_head = true;
+    connection->n_due = a->length;
     connection->ends = connection->ends || !has_length;
     if (lws_add_http_header_status(wsi, a->status, &at, end) ||
         !add_header(wsi, "content-type:", a->type, &at, end) ||
@@ -202,12 +203,14 @@ static int answer_upload(struct connection *connection)
         }
         lws_callback_on_writable(connection->wsi);
     }
-    bool ends = a.last && a.length >= 0;
-    int sent = a.bytes ? send_bytes(connection, a.bytes, a.n_bytes, ends) : 0;
+    connection->n_due -= (int64_t)a.n_bytes;
+    /* Only by a close its client learns that bytes are missing of what was promised. */
+    bool is_whole = a.last && connection->n_due == 0;
+    int sent = a.bytes ? send_bytes(connection, a.bytes, a.n_bytes, is_whole) : 0;
     if (!a.last) return sent;
     leave_upload(connection);
     connection->has_head = false;
-    return sent || !ends ? -1 : complete(connection);
+    return sent || !is_whole ? -1 : complete(connection);
 }
 
 int http_writable(struct connection *connection)

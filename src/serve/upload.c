@@ -180,14 +180,12 @@ bool upload_send_file(struct upload *u, int fd, const char *type)
     while (!part.last && wait_for_client(u)) {
         char *bytes = memory_array(PIECE_BYTES, 1);
         ssize_t n = bytes ? read(fd, bytes, PIECE_BYTES) : -1;
-        /* A client that gets fewer bytes than it was promised knows that they are not whole. */
         part.last = n <= 0 || (length -= n) <= 0;
         part.bytes = bytes;
         part.n_bytes = n > 0 ? (size_t)n : 0;
         answer(u, &part);
-        if (n < 0) return false;
     }
-    return part.last;
+    return part.last && length == 0;
 }
 
 /* -------------------------------------------------------------- receiving it */
