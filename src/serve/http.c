@@ -94,6 +94,14 @@ bool http_admits(struct connection *connection, bool upgrade, int *closes)
 
 /* -------------------------------------------------------------------- answers */
 
+static bool add_header(struct lws *wsi, const char *name, const char *value, uint8_t **at,
+                       uint8_t *end)
+{
+    return lws_add_http_header_by_name(wsi, (const unsigned char *)name,
+                                       (const unsigned char *)value, (int)strlen(value), at,
+                                       end) == 0;
+}
+
 /* Answer a request; the body is taken. NULL: out of memory. */
 static int answer(struct connection *connection, unsigned status, const char *type, char *body)
 {
@@ -105,11 +113,8 @@ static int answer(struct connection *connection, unsigned status, const char *ty
     connection->body = body;
     connection->n_body = strlen(body);
     if (lws_add_http_common_headers(wsi, status, type, connection->n_body, &at, end) ||
-        lws_add_http_header_by_name(wsi, (const unsigned char *)"cache-control:",
-                                    (const unsigned char *)"no-store", 8, &at, end) ||
-        (connection->ends &&
-         lws_add_http_header_by_name(wsi, (const unsigned char *)"connection:",
-                                     (const unsigned char *)"close", 5, &at, end)) ||
+        !add_header(wsi, "cache-control:", "no-store", &at, end) ||
+        (connection->ends && !add_header(wsi, "connection:", "close", &at, end)) ||
         lws_finalize_write_http_header(wsi, begin, &at, end)) {
         return -1;
     }
@@ -145,22 +150,11 @@ static void leave_upload(struct connection *connection)
     connection->server->network->n_uploads--;
 }
 
-static bool add_header(struct lws *wsi, const char *name, const char *value, uint8_t **at,
-                       uint8_t *end)
+static bool add_headers(struct lws *wsi, const struct upload_header *headers, uint8_t **at,
+                        uint8_t *end)
 {
-    return lws_add_http_header_by_name(wsi, (const unsigned char *)name,
-                                       (const unsigned char *)value, (int)strlen(value), at,
-                                       end) == 0;
-}
-
-/* Lines of "Name: value\r\n". */
-static bool add_lines(struct lws *wsi, const char *lines, uint8_t **at, uint8_t *end)
-{
-    char name[64], value[128];
-    int n = 0;
-    for (; lines && sscanf(lines, "%62[^:]: %127[^\r]\r\n%n", name, value, &n) == 2; lines += n) {
-        snprintf(name + strlen(name), 2, ":");
-        if (!add_header(wsi, name, value, at, end)) return false;
+    for (int i = 0; i < UPLOAD_HEADERS_MAX && headers[i].name; i++) {
+        if (!add_header(wsi, headers[i].name, headers[i].value, at, end)) return false;
     }
     return true;
 }
@@ -179,7 +173,7 @@ static int begin_pieces(struct connection *connection, const struct upload_answe
     if (lws_add_http_header_status(wsi, a->status, &at, end) ||
         !add_header(wsi, "content-type:", a->type, &at, end) ||
         !add_header(wsi, "cache-control:", "no-store", &at, end) ||
-        !add_lines(wsi, a->headers, &at, end) ||
+        !add_headers(wsi, a->headers, &at, end) ||
         (has_length &&
          lws_add_http_header_content_length(wsi, (lws_filepos_t)a->length, &at, end)) ||
         (connection->ends && !add_header(wsi, "connection:", "close", &at, end))) {

@@ -119,7 +119,7 @@ static void answer(struct upload *u, const struct upload_answer *part)
     bool kept = append(u, part->bytes, part->n_bytes);
     u->answer.status = kept ? part->status : 500;
     u->answer.type = part->type;
-    u->answer.headers = u->headers[0] ? u->headers : NULL;
+    u->answer.headers = u->headers;
     u->answer.length = part->length;
     if (part->last || !kept) u->answer.last = true;
     mutex_unlock(&u->mutex);

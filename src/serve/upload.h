@@ -18,6 +18,8 @@ enum {
     CHUNKS_MAX = 64, /* short pieces of voices at a time */
     UPLOAD_TYPE_BYTES = 256,
     UPLOAD_OPTION_BYTES = 128,
+    UPLOAD_HEADERS_MAX = 3,
+    UPLOAD_HEADER_BYTES = 128,
 };
 
 struct upload;
@@ -57,15 +59,21 @@ struct upload_options {
     char session[UPLOAD_OPTION_BYTES]; /* "": none */
 };
 
+/** A header that only some answers have. */
+struct upload_header {
+    const char *name; /* static, with its colon; NULL: there are no more */
+    char value[UPLOAD_HEADER_BYTES];
+};
+
 /** What is to be sent; taken by the network thread. */
 struct upload_answer {
     char *bytes; /* owned; NULL: nothing now */
     size_t n_bytes;
-    unsigned status;     /* HTTP's */
-    const char *type;    /* static */
-    const char *headers; /* more of them, whole lines; lives as long as the upload; may be NULL */
-    int64_t length;      /* bytes of the whole answer; -1: it goes on until the connection ends */
-    bool last;           /* nothing follows */
+    unsigned status;                     /* HTTP's */
+    const char *type;                    /* static */
+    const struct upload_header *headers; /* [UPLOAD_HEADERS_MAX]; live as long as the upload */
+    int64_t length; /* bytes of the whole answer; -1: it goes on until the connection ends */
+    bool last;      /* nothing follows */
 };
 
 /** Begin what options->work says. @return NULL: no memory, or as many as the server allows are at

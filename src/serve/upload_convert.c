@@ -178,10 +178,13 @@ static unsigned http_status(int status)
 static void describe(struct conversion *c, uint64_t began_ns)
 {
     struct upload *u = c->upload;
-    snprintf(u->headers, sizeof u->headers,
-             "X-Processing-Time-Ms: %.3f\r\nX-Audio-Length-Seconds: %.6f\r\nX-Voice: %s\r\n",
-             (double)(clock_now_ns() - began_ns) / CLOCK_NS_PER_MS,
-             (double)c->n_out / c->out.rate_hz, voice_open_name(&u->options.voice));
+    u->headers[0].name = "X-Processing-Time-Ms:";
+    snprintf(u->headers[0].value, UPLOAD_HEADER_BYTES, "%.3f",
+             (double)(clock_now_ns() - began_ns) / CLOCK_NS_PER_MS);
+    u->headers[1].name = "X-Audio-Length-Seconds:";
+    snprintf(u->headers[1].value, UPLOAD_HEADER_BYTES, "%.6f", (double)c->n_out / c->out.rate_hz);
+    u->headers[2].name = "X-Voice:";
+    snprintf(u->headers[2].value, UPLOAD_HEADER_BYTES, "%s", voice_open_name(&u->options.voice));
     METRICS_ADD(u->server->metrics.conversions, 1);
     METRICS_ADD(u->server->metrics.voice_ns, c->cpu_ns);
     METRICS_ADD(u->server->metrics.voice_audio_ns, c->n_in * CLOCK_NS_PER_S / c->in.rate_hz);

@@ -5,7 +5,7 @@
 #include "serve/form.h"
 #include "serve/upload.h"
 
-enum { UPLOAD_PATH_BYTES = 128, UPLOAD_HEADERS_BYTES = 256 };
+enum { UPLOAD_PATH_BYTES = 128 };
 
 struct upload {
     _Atomic uint32_t references; /* the network thread's and the own one's */
@@ -35,8 +35,8 @@ struct upload {
     char *ring;
     uint64_t received, consumed;
     bool whole, left;
-    char headers[UPLOAD_HEADERS_BYTES]; /* constant once there is an answer */
-    struct upload_answer answer;        /* bytes: what was not taken yet */
+    struct upload_header headers[UPLOAD_HEADERS_MAX]; /* constant once there is an answer */
+    struct upload_answer answer;                      /* bytes: what was not taken yet */
 };
 
 /** Answer with a whole text, which is taken; NULL: out of memory. */
