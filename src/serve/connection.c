@@ -33,6 +33,18 @@ void connection_begin(struct connection *connection)
     (void)sessions_open(connection, &connection->settings);
 }
 
+int connection_gather(struct connection *connection, const void *bytes, size_t n_bytes, size_t most)
+{
+    size_t before = connection->n_text;
+    if (n_bytes > most || before > most - n_bytes) return KODAMA_ERR_LIMIT;
+    char *text = memory_resize(connection->text, before + n_bytes + 1, 1);
+    if (!text) return KODAMA_ERR_MEMORY;
+    if (n_bytes > 0) memcpy(text + before, bytes, n_bytes);
+    connection->text = text;
+    connection->n_text = before + n_bytes;
+    return KODAMA_OK;
+}
+
 /* -------------------------------------------------------------------- audio */
 
 static void pause_reading(struct connection *connection)

@@ -105,6 +105,10 @@ void connection_refuse(struct connection *connection, const char *code, const ch
                        int close);
 /** The next message to be sent, with LWS_PRE bytes before it; NULL: none. */
 char *connection_message(struct connection *connection, size_t *n_bytes, bool *binary);
+/** Add to the text that is coming in, which may have so many bytes. @return KODAMA_OK,
+ * KODAMA_ERR_LIMIT, KODAMA_ERR_MEMORY */
+int connection_gather(struct connection *connection, const void *bytes, size_t n_bytes,
+                      size_t most);
 /** It has gone. */
 void connection_closed(struct connection *connection);
 
@@ -127,6 +131,14 @@ void sessions_tick(struct network *network, uint64_t now_ns);
 /** Whether all that can be delivered was delivered. */
 bool sessions_drained(struct network *network);
 void sessions_stop(struct network *network);
+
+/* query.c */
+/** The next NAME=VALUE of a query; what is not of that form is passed over.
+ * @param[in,out] at     0 to begin with
+ * @param[out] text      [room]: the name
+ * @param[out] value     in `text`
+ * @return 1, 0: there are no more, KODAMA_ERR_LIMIT: one is longer than that and was passed */
+int query_next(struct lws *wsi, int *at, char *text, size_t room, char **value);
 
 /* http.c: requests. */
 /** Whether a request may be served; answers it when not. `closes` says what to return to

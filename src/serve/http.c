@@ -17,19 +17,16 @@ enum { HEADERS_BYTES = 1024 };
 
 static bool has_token(struct lws *wsi, const char *token)
 {
-    char given[512], argument[512];
+    char given[512], argument[512], *value;
     if (lws_hdr_copy(wsi, given, sizeof given, WSI_TOKEN_HTTP_AUTHORIZATION) > 0 &&
         gate_same_secret(gate_bearer(given), token)) {
         return true;
     }
     int n = lws_hdr_custom_copy(wsi, given, sizeof given, "x-api-key:", 10);
     if (n > 0 && gate_same_secret(given, token)) return true;
-    for (int i = 0;
-         lws_hdr_copy_fragment(wsi, argument, sizeof argument, WSI_TOKEN_HTTP_URI_ARGS, i) >= 0;
-         i++) {
-        if (strncmp(argument, "token=", 6) == 0 && gate_same_secret(argument + 6, token)) {
-            return true;
-        }
+    int at = 0;
+    while ((n = query_next(wsi, &at, argument, sizeof argument, &value)) != 0) {
+        if (n > 0 && strcmp(argument, "token") == 0 && gate_same_secret(value, token)) return true;
     }
     return false;
 }
@@ -262,17 +259,6 @@ static int begin_order(struct connection *connection)
     return 0;
 }
 
-static int take_order(struct connection *connection, const void *bytes, size_t n_bytes)
-{
-    if (connection->n_text + n_bytes > SERVED_ORDER_BYTES_MAX) return -1;
-    char *text = memory_resize(connection->text, connection->n_text + n_bytes + 1, 1);
-    if (!text) return -1;
-    memcpy(text + connection->n_text, bytes, n_bytes);
-    connection->text = text;
-    connection->n_text += n_bytes;
-    return 0;
-}
-
 static int answer_order(struct connection *connection)
 {
     static const char mapped[] = "::ffff:"; /* IPv4 as IPv6 */
@@ -313,16 +299,13 @@ static int answer_error(struct connection *connection, unsigned status, const ch
 /* Options in the query; those of a form are its own fields. */
 static int read_options(struct lws *wsi, struct upload_options *options, struct kodama_error *error)
 {
-    char argument[UPLOAD_OPTION_BYTES + 32];
-    for (int i = 0;; i++) {
-        int n = lws_hdr_copy_fragment(wsi, argument, sizeof argument, WSI_TOKEN_HTTP_URI_ARGS, i);
-        if (n == -1) return KODAMA_OK;
-        char *value = n >= 0 ? strchr(argument, '=') : NULL;
-        if (!value) continue;
-        *value++ = '\0';
-        int status = options->work->option(options, argument, value, error);
-        if (status < 0) return status;
+    char argument[UPLOAD_OPTION_BYTES + 32], *value;
+    int n, at = 0, status = KODAMA_OK;
+    while (status >= 0 && (n = query_next(wsi, &at, argument, sizeof argument, &value)) != 0) {
+        /* One that is longer is none that matters. */
+        if (n > 0) status = options->work->option(options, argument, value, error);
     }
+    return status;
 }
 
 /* Who asks: those who know the token are one, others are told apart by their address. */
@@ -439,7 +422,9 @@ static int give_up(struct connection *connection, unsigned status, const char *w
 
 int http_body(struct connection *connection, const void *bytes, size_t n_bytes)
 {
-    if (connection->orders) return take_order(connection, bytes, n_bytes);
+    if (connection->orders) {
+        return connection_gather(connection, bytes, n_bytes, SERVED_ORDER_BYTES_MAX) < 0 ? -1 : 0;
+    }
     if (!connection->upload || connection->whole) return 0; /* refused, and told; or it was whole */
     switch (body_read(connection, bytes, n_bytes)) {
     case BODY_GOES_ON: return 0;

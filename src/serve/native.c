@@ -10,19 +10,14 @@
 
 static void opened(struct connection *connection)
 {
-    struct lws *wsi = connection->wsi;
-    char argument[256];
+    char argument[256], *value;
     struct kodama_error error = {0};
-    for (int i = 0;; i++) {
-        int n = lws_hdr_copy_fragment(wsi, argument, sizeof argument, WSI_TOKEN_HTTP_URI_ARGS, i);
-        if (n == -2) { /* longer than any that is known */
+    int n, at = 0;
+    while ((n = query_next(connection->wsi, &at, argument, sizeof argument, &value)) != 0) {
+        if (n < 0) { /* longer than any that is known */
             connection_refuse(connection, "bad_setting", "a setting must be shorter", 1008);
             return;
         }
-        if (n < 0) break;
-        char *value = strchr(argument, '=');
-        if (!value) continue;
-        *value++ = '\0';
         if (!settings_knows(argument)) continue;
         connection->has_settings = true;
         if (settings_set(&connection->settings, argument, value, &error) < 0) {

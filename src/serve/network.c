@@ -269,20 +269,16 @@ static int receive(struct connection *connection, const char *bytes, size_t n_by
         lws_close_reason(wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, NULL, 0);
         return -1;
     }
-    if (connection->n_text + n_bytes > connection->dialect->text_bytes_max) {
+    int status = connection_gather(connection, bytes, n_bytes, connection->dialect->text_bytes_max);
+    if (status == KODAMA_ERR_LIMIT) {
         METRICS_ADD(connection->server->metrics.refused[REFUSED_MESSAGE], 1);
         lws_close_reason(wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, NULL, 0);
-        return -1;
     }
-    char *text = memory_resize(connection->text, connection->n_text + n_bytes + 1, 1);
-    if (!text) return -1;
-    connection->text = text;
-    memcpy(text + connection->n_text, bytes, n_bytes);
-    connection->n_text += n_bytes;
+    if (status < 0) return -1;
     if (!last) return 0;
     size_t n = connection->n_text;
     connection->n_text = 0;
-    connection->dialect->text(connection, text, n);
+    connection->dialect->text(connection, connection->text, n);
     return 0;
 }
 
