@@ -27,13 +27,12 @@ struct upload;
 struct queue {
     struct session *first, *last;
 };
-enum { SCHEDULE_QUEUES = 2 };
 
 /** Workers, and who waits for them. */
 struct schedule {
     struct mutex mutex;
     struct condition changed; /* there is work */
-    struct queue queues[SCHEDULE_QUEUES];
+    struct queue queues[SESSION_KINDS];
     struct session *noticed; /* the network thread has to look at these */
     bool noticing;           /* it was woken and has not looked yet */
     bool closing;

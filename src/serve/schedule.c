@@ -17,7 +17,7 @@ static bool enqueue(struct schedule *schedule, struct session *session)
 {
     if (session->turn == TURN_RUNNING) session->turn = TURN_AGAIN;
     if (session->turn != TURN_NONE || schedule->workers_ended) return false;
-    struct queue *queue = &schedule->queues[session->dialect->work == &voicing];
+    struct queue *queue = &schedule->queues[session->dialect->work->kind];
     session->turn = TURN_QUEUED;
     METRICS_ADD(session->server->metrics.waiting, 1);
     session->next_turn = NULL;
@@ -75,7 +75,7 @@ static struct session *take(struct schedule *schedule)
 {
     struct queue *first = NULL;
     uint64_t first_ns = CLOCK_NEVER;
-    for (size_t i = 0; i < SCHEDULE_QUEUES; i++) {
+    for (size_t i = 0; i < SESSION_KINDS; i++) {
         const struct session *session = schedule->queues[i].first;
         uint64_t due_ns =
             session ? session->queued_ns + session->dialect->work->deadline_ns : CLOCK_NEVER;

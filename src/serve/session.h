@@ -32,8 +32,12 @@ enum session_turn { TURN_NONE, TURN_QUEUED, TURN_RUNNING, TURN_AGAIN };
 /** What is to be done with a session after a slice. */
 enum session_next { SESSION_RESTS, SESSION_GOES_ON, SESSION_IS_SAVED, SESSION_IS_BEGUN };
 
+/** What sessions can do with their audio: those of a kind wait in a queue of their own. */
+enum session_kind { SESSION_HEARS, SESSION_CHANGES, SESSION_KINDS };
+
 /** What a session does with its audio: one file each. All but `close` on its worker. */
 struct session_work {
+    enum session_kind kind; /* no other work has it */
     /** How late it may be: of those that wait the one goes first whose time is over first. */
     uint64_t deadline_ns;
     bool takes_packets; /* it hears Opus packets as well as frames */

@@ -246,6 +246,7 @@ static void close_voicing(struct session *s, void *state)
 }
 
 const struct session_work voicing = {
+    .kind = SESSION_CHANGES,
     .deadline_ns = 10 * CLOCK_NS_PER_MS,
     .waits = waits,
     .begin = begin,
