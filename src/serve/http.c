@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "serve/connection.h"
 #include "serve/gate.h"
+#include "serve/message.h"
 #include "serve/siphon.h"
 #include "serve/upload.h"
 
@@ -287,13 +288,7 @@ static int answer_metrics(struct connection *connection)
 
 static int answer_error(struct connection *connection, unsigned status, const char *words)
 {
-    json_t *inner = json_object(), *object = json_object();
-    json_object_set_new(inner, "message", json_string(words));
-    json_object_set_new(inner, "type", json_string("invalid_request_error"));
-    json_object_set_new(inner, "param", json_null());
-    json_object_set_new(inner, "code", json_null());
-    json_object_set_new(object, "error", inner);
-    return answer(connection, status, "application/json", json_text(object));
+    return answer(connection, status, "application/json", message_refusal(words));
 }
 
 /* Options in the query; those of a form are its own fields. */

@@ -1,4 +1,5 @@
-/* The messages of the native protocol as JSON, without their `seq`, which they get when sent. */
+/* The messages of the native protocol as JSON, without their `seq`, which they get when sent; and
+ * what HTTP refuses. */
 #include "serve/message.h"
 #include "base/memory.h"
 
@@ -161,6 +162,17 @@ char *message_error(const char *code, const char *words)
     json_object_set_new(message, "code", json_string(code));
     json_object_set_new(message, "message", string(words));
     return end(message);
+}
+
+char *message_refusal(const char *words)
+{
+    json_t *inner = json_object(), *object = json_object();
+    json_object_set_new(inner, "message", string(words));
+    json_object_set_new(inner, "type", json_string("invalid_request_error"));
+    json_object_set_new(inner, "param", json_null());
+    json_object_set_new(inner, "code", json_null());
+    json_object_set_new(object, "error", inner);
+    return end(object);
 }
 
 char *message_closed(const char *reason, uint64_t samples, uint64_t utterances)

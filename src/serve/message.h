@@ -1,4 +1,5 @@
-/* The messages of the native protocol as JSON, without their `seq`, which they get when sent. */
+/* The messages of the native protocol as JSON, without their `seq`, which they get when sent; and
+ * what HTTP refuses. */
 #ifndef SERVE_MESSAGE_H
 #define SERVE_MESSAGE_H
 
@@ -27,6 +28,9 @@ char *message_pong(json_int_t t);
 char *message_warning(const char *code, uint32_t lag_ms);
 char *message_error(const char *code, const char *words);
 char *message_closed(const char *reason, uint64_t samples, uint64_t utterances);
+
+/** The body of an HTTP answer that refuses something, of the shape that OpenAI's clients read. */
+char *message_refusal(const char *words);
 
 /** The same message with its number in front. New text (free it); NULL: no memory. `room` bytes are
  * kept free before it, as libwebsockets wants. */

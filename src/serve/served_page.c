@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "serve/internal.h"
+#include "serve/message.h"
 #include "serve/served.h"
 
 static json_t *entry(const char *id, const char *engine, bool loaded, bool is_default)
@@ -86,19 +87,6 @@ char *served_list_text(struct kodama_server *server)
     return text;
 }
 
-static char *error_text(const char *words)
-{
-    json_t *inner = json_object(), *object = json_object();
-    json_object_set_new(inner, "message", json_string(words));
-    json_object_set_new(inner, "type", json_string("invalid_request_error"));
-    json_object_set_new(inner, "param", json_null());
-    json_object_set_new(inner, "code", json_null());
-    json_object_set_new(object, "error", inner);
-    char *text = json_dumps(object, JSON_COMPACT);
-    json_decref(object);
-    return text;
-}
-
 static bool is_engine(const char *name)
 {
     for (size_t i = 0; kodama_engine_name(i); i++) {
@@ -148,7 +136,7 @@ unsigned served_take_order(struct kodama_server *server, const char *body, size_
     }
     json_decref(order);
     if (words) {
-        *answer = error_text(words);
+        *answer = message_refusal(words);
         return status;
     }
     json_t *object = served_swap_json(server);

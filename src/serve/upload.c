@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "serve/message.h"
 
 enum {
     RING_BYTES = 512 * 1024,
@@ -149,7 +150,7 @@ void upload_stream(struct upload *u, const char *type, char *text, bool last)
 void upload_fail(struct upload *u, unsigned status, const char *words)
 {
     METRICS_ADD(u->server->metrics.refused[REFUSED_UPLOAD], 1);
-    upload_answer(u, status, "application/json", upload_error(words));
+    upload_answer(u, status, "application/json", message_refusal(words));
 }
 
 bool upload_is_left(struct upload *u)

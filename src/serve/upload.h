@@ -135,6 +135,5 @@ bool upload_knows_format(const char *format);
 /** Server-sent events. */
 char *upload_delta(const char *text, bool first);
 char *upload_done(const struct upload_result *result);
-char *upload_error(const char *words);
 
 #endif

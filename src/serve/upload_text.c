@@ -327,14 +327,3 @@ char *upload_done(const struct upload_result *result)
     json_object_set_new(object, "usage", usage(result));
     return event(object);
 }
-
-char *upload_error(const char *words)
-{
-    json_t *inner = json_object(), *object = json_object();
-    json_object_set_new(inner, "message", string(words));
-    json_object_set_new(inner, "type", json_string("invalid_request_error"));
-    json_object_set_new(inner, "param", json_null());
-    json_object_set_new(inner, "code", json_null());
-    json_object_set_new(object, "error", inner);
-    return dump(object);
-}
