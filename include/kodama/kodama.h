@@ -9,6 +9,7 @@
 #include <kodama/detector.h>
 #include <kodama/detector_pool.h>
 #include <kodama/device.h>
+#include <kodama/draft.h>
 #include <kodama/format.h>
 #include <kodama/host.h>
 #include <kodama/log.h>
