@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <kodama/clip.h>
+#include <kodama/draft.h>
 #include <kodama/stream.h>
 #include <kodama/voice.h>
 #include <kodama/voice_model.h>
@@ -34,16 +35,21 @@ struct job {
     char *out;               /* immutable, owned */
     double length_s;         /* immutable; of IN, below 0: not known */
     struct kodama_voice *voice;
-    struct kodama_clip *clip;
+    struct kodama_draft *draft;      /* OUT; NULL where it is standard output */
+    struct soundfile_stream *stream; /* OUT where it is standard output, else NULL */
     struct kodama_format format;
-    float *block;  /* what comes out of a chunk */
-    size_t room;   /* frames in block */
-    uint64_t skip; /* frames of the delay that are still to come */
+    int64_t length;    /* frames of IN, below 0: not known */
+    uint64_t n_frames; /* written */
+    float *block;      /* what comes out of a chunk */
+    size_t room;       /* frames in block */
+    uint64_t skip;     /* frames of the delay that are still to come */
     uint32_t latency;
     double spent_s;
     int status;
+    int code; /* of writing to standard output */
     struct kodama_error error;
-    _Atomic uint64_t done_ms; /* of IN; read by the one who shows the progress */
+    struct kodama_error written; /* what OUT failed with in the stream's callback */
+    _Atomic uint64_t done_ms;    /* of IN; read by the one who shows the progress */
     _Atomic bool ended;
     bool told; /* main thread's */
 };
@@ -62,16 +68,74 @@ struct convert {
 
 /* --------------------------------------------------------------- one file */
 
+static enum kodama_file type_of(const struct job *job)
+{
+    const char *wanted = job->convert->options->type;
+    if (soundfile_is_standard(job->out)) return KODAMA_FILE_WAV;
+    return wanted ? soundfile_type(wanted) : kodama_file_of(job->out);
+}
+
+/* How WAV and FLAC store samples; with the others the type that they came in. */
+static enum kodama_sample sample_of(const struct job *job)
+{
+    enum kodama_sample came = job->format.sample;
+    if (job->convert->options->sample) return soundfile_sample(job->convert->options->sample);
+    if (came == KODAMA_SAMPLE_U8) return KODAMA_SAMPLE_S16;
+    bool fine = came == KODAMA_SAMPLE_S32 || came == KODAMA_SAMPLE_F32;
+    return fine && type_of(job) == KODAMA_FILE_FLAC ? KODAMA_SAMPLE_S24 : came;
+}
+
+static int open_draft(struct job *job)
+{
+    const struct convert_options *options = job->convert->options;
+    struct kodama_draft_config config = KODAMA_DRAFT_CONFIG_INIT;
+    struct kodama_format format = job->format;
+    format.sample = KODAMA_SAMPLE_F32;
+    config.type = soundfile_type(options->type);
+    config.sample = soundfile_sample(options->sample);
+    config.origin = job->format.sample;
+    config.quality = options->quality;
+    config.fit = true;
+    if (job->length >= 0) config.n_frames = (uint64_t)job->length;
+    return kodama_draft_open(&job->draft, job->out, format, &config, &job->error);
+}
+
+/* Standard output complains on its own: KODAMA_ERR_IO without words. */
+static int open_stream(struct job *job)
+{
+    struct kodama_format format = job->format;
+    format.sample = KODAMA_SAMPLE_F32;
+    job->stream = calloc(1, sizeof *job->stream);
+    if (!job->stream) return KODAMA_ERR_MEMORY;
+    job->code =
+        soundfile_begin(job->stream, "convert", soundfile_type(job->convert->options->type), format,
+                        sample_of(job), job->length >= 0 ? (uint64_t)job->length : UINT64_MAX);
+    return job->code == EXIT_DONE ? KODAMA_OK : KODAMA_ERR_IO;
+}
+
+static int stream_out(struct job *job, struct kodama_format format, const float *frames, size_t n)
+{
+    struct kodama_clip *clip;
+    int status = kodama_clip_create(&clip, format, frames, n, &job->written);
+    if (status < 0) return status;
+    bool written = soundfile_write(job->stream, clip);
+    kodama_clip_destroy(clip);
+    return written ? KODAMA_OK : KODAMA_ERR_IO;
+}
+
 /* Take frames that came out, without those of the delay. */
 static int take(struct job *job, int64_t n)
 {
     if (n < 0) return (int)n;
     size_t skipped = job->skip < (uint64_t)n ? (size_t)job->skip : (size_t)n;
-    job->skip -= skipped;
+    size_t n_kept = (size_t)n - skipped;
     struct kodama_format format = job->format;
+    const float *frames = job->block + skipped * format.channels;
     format.sample = KODAMA_SAMPLE_F32;
-    return kodama_clip_append(job->clip, format, job->block + skipped * format.channels,
-                              (size_t)n - skipped, &job->error);
+    job->skip -= skipped;
+    job->n_frames += n_kept;
+    if (job->stream) return stream_out(job, format, frames, n_kept);
+    return kodama_draft_write(job->draft, frames, n_kept, &job->written);
 }
 
 static int on_chunk(void *user, const struct kodama_chunk *chunk)
@@ -100,7 +164,7 @@ static int open_voice(struct job *job, uint32_t chunk_frames)
     if (rest > job->room) job->room = rest;
     job->block = calloc(job->room * job->format.channels, sizeof *job->block);
     if (!job->block) return KODAMA_ERR_MEMORY;
-    return kodama_clip_create(&job->clip, config.output, NULL, 0, &job->error);
+    return soundfile_is_standard(job->out) ? open_stream(job) : open_draft(job);
 }
 
 static int read_source(struct job *job, struct kodama_source *source)
@@ -108,6 +172,7 @@ static int read_source(struct job *job, struct kodama_source *source)
     struct kodama_stream_config config = KODAMA_STREAM_CONFIG_INIT;
     struct kodama_stream *stream = NULL;
     job->format = kodama_source_format(source);
+    job->length = kodama_source_length(source);
     config.on_chunk = on_chunk;
     config.user = job;
     config.chunk_frames = job->format.rate_hz / 10;
@@ -120,8 +185,9 @@ static int read_source(struct job *job, struct kodama_source *source)
     status = kodama_stream_start(stream, &job->error);
     if (status >= 0) status = kodama_stream_wait(stream, KODAMA_FOREVER, &job->error);
     kodama_stream_close(stream);
-    if (status < 0) return status;
-    return take(job, kodama_voice_flush(job->voice, job->block, job->room));
+    if (status >= 0) status = take(job, kodama_voice_flush(job->voice, job->block, job->room));
+    if (status < 0 && job->written.message[0]) job->error = job->written;
+    return status;
 }
 
 static int open_source(struct job *job, struct kodama_source **source)
@@ -134,20 +200,19 @@ static int open_source(struct job *job, struct kodama_source **source)
     return kodama_source_open(source, standard ? "stdin" : "file", &config, &job->error);
 }
 
-static int write_out(struct job *job)
+/* Put OUT in its place. */
+static int finish(struct job *job)
 {
-    const struct convert_options *options = job->convert->options;
-    struct kodama_clip_save_config config = KODAMA_CLIP_SAVE_CONFIG_INIT;
-    if (soundfile_is_standard(job->out)) return KODAMA_OK; /* the main thread's */
-    config.type = soundfile_type(options->type);
-    config.sample = options->sample ? soundfile_sample(options->sample) : job->format.sample;
-    config.quality = options->quality;
-    config.fit = true;
-    if (!options->overwrite && access(job->out, F_OK) == 0) {
+    if (job->stream) {
+        soundfile_end(job->stream);
+        job->code = output_code("convert", &job->stream->output);
+        return job->code == EXIT_DONE ? KODAMA_OK : KODAMA_ERR_IO;
+    }
+    if (!job->convert->options->overwrite && access(job->out, F_OK) == 0) {
         job->error.status = KODAMA_ERR_BUSY;
         return KODAMA_ERR_BUSY;
     }
-    return kodama_clip_save(job->clip, job->out, &config, &job->error);
+    return kodama_draft_finish(job->draft, &job->error);
 }
 
 static void run_job(struct job *job)
@@ -156,7 +221,14 @@ static void run_job(struct job *job)
     double begun_s = progress_now_s();
     int status = open_source(job, &source);
     if (status >= 0) status = read_source(job, source);
-    if (status >= 0 && !atomic_load(&job->convert->stopped)) status = write_out(job);
+    if (status >= 0 && !atomic_load(&job->convert->stopped)) status = finish(job);
+    /* The stream's callback has no words for what standard output said. */
+    if (status < 0 && job->stream && job->code == EXIT_DONE)
+        job->code = output_code("convert", &job->stream->output);
+    if (job->stream) soundfile_end(job->stream);
+    free(job->stream);
+    job->stream = NULL;
+    kodama_draft_close(job->draft);
     kodama_voice_close(job->voice);
     job->voice = NULL;
     free(job->block);
@@ -183,19 +255,12 @@ static void *work(void *argument)
 static int tell_json(const struct job *job)
 {
     bool standard = soundfile_is_standard(job->out);
-    double duration_s = kodama_clip_duration(job->clip);
-    enum kodama_sample sample = job->convert->options->sample
-                                    ? soundfile_sample(job->convert->options->sample)
-                                    : job->format.sample;
-    enum kodama_file type = job->convert->options->type
-                                ? soundfile_type(job->convert->options->type)
-                                : kodama_file_of(job->out);
+    double duration_s = (double)job->n_frames / (double)job->format.rate_hz;
     json_t *all = json_object();
     json_object_set_new(all, "in", json_words(job->in));
     json_object_set_new(all, "out", json_words(job->out));
-    json_object_set_new(all, "type",
-                        json_string(kodama_file_name(standard ? KODAMA_FILE_WAV : type)));
-    json_object_set_new(all, "sample", json_string(kodama_sample_name(sample)));
+    json_object_set_new(all, "type", json_string(kodama_file_name(type_of(job))));
+    json_object_set_new(all, "sample", json_string(kodama_sample_name(sample_of(job))));
     json_object_set_new(all, "rate", json_integer(job->format.rate_hz));
     json_object_set_new(all, "channels", json_integer(job->format.channels));
     json_object_set_new(all, "duration", json_rounded(duration_s, 6));
@@ -210,26 +275,12 @@ static int tell_words(const struct job *job)
 {
     if (soundfile_is_standard(job->out)) return EXIT_DONE;
     struct text line = {0};
-    double duration_s = kodama_clip_duration(job->clip);
+    double duration_s = (double)job->n_frames / (double)job->format.rate_hz;
     text_printf(&line, "%s: %.3f s, %.0f times as fast as it lasts\n", job->out, duration_s,
                 duration_s / job->spent_s);
     int code = output_whole("convert", line.bytes, line.length);
     text_free(&line);
     return code;
-}
-
-static int write_standard(struct job *job)
-{
-    struct soundfile_stream stream;
-    const char *sample = job->convert->options->sample;
-    int code = soundfile_begin(&stream, "convert", soundfile_type(job->convert->options->type),
-                               kodama_clip_format(job->clip),
-                               sample ? soundfile_sample(sample) : job->format.sample,
-                               kodama_clip_frames(job->clip));
-    if (code != EXIT_DONE) return code;
-    (void)soundfile_write(&stream, job->clip);
-    soundfile_end(&stream);
-    return output_code("convert", &stream.output);
 }
 
 /* What became of a file that has ended. */
@@ -239,6 +290,8 @@ static int tell(struct convert *convert, struct job *job)
     job->told = true;
     if (job->status == KODAMA_ERR_CANCELLED || atomic_load(&convert->stopped)) {
         /* the signal says enough */
+    } else if (job->code != EXIT_DONE) {
+        code = job->code; /* complained of */
     } else if (job->status < 0) {
         if (job->error.status == KODAMA_ERR_BUSY && !job->error.message[0])
             progress_note(&convert->progress, "there is a file %s already; --overwrite replaces it",
@@ -249,13 +302,8 @@ static int tell(struct convert *convert, struct job *job)
                                                 : kodama_strerror(job->status));
         code = EXIT_FAILED;
     } else {
-        if (soundfile_is_standard(job->out)) code = write_standard(job);
-        if (code == EXIT_DONE) {
-            code = convert->options->json ? tell_json(job) : tell_words(job);
-        }
+        code = convert->options->json ? tell_json(job) : tell_words(job);
     }
-    kodama_clip_destroy(job->clip);
-    job->clip = NULL;
     return code;
 }
 
@@ -437,10 +485,7 @@ int convert_run(const struct invocation *invocation)
         code = run_all(&convert);
         progress_close(&convert.progress);
     }
-    for (size_t i = 0; convert.jobs && i < convert.n_jobs; i++) {
-        kodama_clip_destroy(convert.jobs[i].clip);
-        free(convert.jobs[i].out);
-    }
+    for (size_t i = 0; convert.jobs && i < convert.n_jobs; i++) free(convert.jobs[i].out);
     free(convert.jobs);
     kodama_voice_model_close(convert.config.model);
     return code;

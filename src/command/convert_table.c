@@ -28,7 +28,7 @@ static const struct option_entry convert_table[] = {
     {.name = "sample",
      .kind = OPTION_CHOICE,
      .argument = "SAMPLE",
-     .help = "How WAV and FLAC store samples; as they came when not given",
+     .help = "How WAV and FLAC store samples; as they came, or the nearest, when not given",
      .choice = soundfile_sample_name,
      CONVERT(sample)},
     {.name = "quality",
@@ -68,8 +68,8 @@ static const struct section convert_sections[] = {
     {"Files",
      "The voice is one, so OUT has it on every channel that IN has. OUT is written beside its "
      "place "
-     "and moved there when it is whole: there is never half a file. The sound of each OUT is in "
-     "memory as a whole until then: one hour of mono at 48 kHz takes 0.7 GB."},
+     "and moved there when it is whole: there is never half a file. However long it is, little "
+     "memory is taken. OUT on standard output begins as soon as IN does."},
     {"JSON", "  in, out, type, sample, rate, channels, duration, seconds, speed, latency_ms\n\n"
              "`seconds` is how long it took, `latency_ms` what was taken off. With - as OUT it is "
              "printed on standard error."},

@@ -62,6 +62,65 @@ check "a name of no type is a usage error" ended 2
 "$KODAMA" convert - - --pitch 2 < speech.wav > pipe.wav 2> "$scratch/err"
 check "a pipe is converted" sh -c '[ $(stat -c %s pipe.wav) -eq $(stat -c %s speech.wav) ]'
 
+run transcode "$speech" --sample f32 fine.wav
+run convert fine.wav fine.flac --json
+check "what FLAC cannot store comes as near as it can" value 'it["sample"] == "s24"'
+"$PYTHON" -c '
+import wave
+with wave.open("coarse.wav", "wb") as out:
+    out.setparams((1, 1, 8000, 0, "NONE", ""))
+    out.writeframes(bytes(128 + i % 7 for i in range(8000)))'
+run convert coarse.wav fine2.wav --json
+check "8 bits are stored as 16" value 'it["sample"] == "s16" and it["duration"] == 1'
+
+# --- long files: in pieces, with little memory
+
+"$PYTHON" -c '
+import wave
+for name, seconds in (("short.wav", 60), ("long.wav", 900)):
+    with wave.open(name, "wb") as out:
+        out.setparams((1, 2, 8000, 0, "NONE", ""))
+        for _ in range(seconds):
+            out.writeframes(b"\1\0" * 8000)'
+# memory ARGUMENT...: the most that kodama had in memory, KB
+memory() {
+    "$PYTHON" -c '
+import resource, subprocess, sys
+ended = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(ended)' "$KODAMA" "$@"
+}
+memory convert -p giant short.wav short.out.wav > short.kb 2> "$scratch/err"
+memory convert -p giant long.wav long.out.wav > long.kb 2> "$scratch/err"
+check "a quarter of an hour is converted" [ $? -eq 0 ]
+paste short.kb long.kb > "$scratch/out"
+# Its floats are 28,800 KB, those of the minute 1,920 KB.
+check "in no more memory than a minute" sh -c '[ $(($(cat long.kb) - $(cat short.kb))) -lt 10000 ]'
+check "to the frame" sh -c '[ $(stat -c %s long.wav) -eq $(stat -c %s long.out.wav) ]'
+"$KODAMA" convert -p giant - - < long.wav 2> "$scratch/err" | cmp - long.out.wav > "$scratch/out"
+check "on standard output it is the same" [ ! -s "$scratch/out" ]
+(
+    trap '' XFSZ
+    ulimit -f 1000
+    run convert long.wav full.wav
+    echo "$code" > code
+)
+check "a full disk is said" said "free some space"
+check "it fails" [ "$(cat code)" -eq 1 ]
+check "nothing is left of it" sh -c '[ ! -e full.wav ] && ! ls -a | grep -q "^.kodama-"'
+code=0
+"$KODAMA" convert long.wav - > /dev/full 2> "$scratch/err" || code=$?
+check "standard output that is full fails" ended 1
+check "and is said" said "no space left"
+"$KODAMA" convert long.wav - 2> "$scratch/err" | head -c 1000 > part
+check "who has read enough is no failure" [ ! -s "$scratch/err" ]
+run convert speech.wav nowhere/x.wav
+check "a folder that is missing fails" ended 1
+check "and is said" said "make its folder"
+cp speech.wav itself.wav
+run convert itself.wav itself.wav -p deeper --overwrite
+check "a file is replaced by its own change" cmp itself.wav deeper.wav
+
 # --- many files
 
 for i in 1 2 3 4 5; do cp speech.wav part$i.wav; done
