@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "capture.h"
+#include "help.h"
 
 enum { DAEMONS_MAX = 8, COUNTS_MAX = 16, START_US = 1500000 };
 
@@ -177,8 +178,22 @@ static int outside(const struct options *options, const char *server)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
+static const char page[] =
+    "usage: bench_capture [--seconds S] [--quantum N] [--server pipewire|pulse] [COUNT 1..64 ...]\n"
+    "\n"
+    "Captures applications one by one, beside pw-record and parec, on a private headless\n"
+    "sound server: processor time, memory, delay from the application's write, frames that\n"
+    "are missing and whether that was said. Measures and prints; asserts nothing.\n"
+    "\n"
+    "  COUNT              so many applications play; 1 2 10 50 when not given\n"
+    "  --seconds S        each way of capturing runs for so long; 5 when not given\n"
+    "  --quantum N        the server's period in frames; 1024 when not given\n"
+    "  --server WHICH     pipewire or pulse; both when not given\n";
+
 int main(int n_arguments, char **arguments)
 {
+    int code = bench_answer(n_arguments, arguments, "--inside --seconds --quantum --server", page);
+    if (code >= 0) return code;
     struct options options = {.self = "/proc/self/exe", .seconds = 5.0, .quantum = 1024};
     char self[1000];
     ssize_t n_self = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -204,11 +219,7 @@ int main(int n_arguments, char **arguments)
         } else if (count >= 1 && count <= PLAYERS_MAX && options.n_counts < COUNTS_MAX) {
             options.counts[options.n_counts++] = count;
         } else {
-            fprintf(stderr,
-                    "usage: bench_capture [--seconds S] [--quantum N] [--server pipewire|pulse] "
-                    "[COUNT 1..%d ...]\n",
-                    PLAYERS_MAX);
-            return 2;
+            return bench_usage(page);
         }
     }
     static const int counts[] = {1, 2, 10, 50};

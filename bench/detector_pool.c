@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "help.h"
 
 enum { RATE_HZ = 16000, DELAY_BUCKETS = 12000, BUCKET_NS = 25000, STAMPS = 64 };
 
@@ -167,11 +168,23 @@ static bool run(const char *name, uint32_t n_seats, double seconds)
     return held;
 }
 
+static const char page[] =
+    "usage: bench_detector_pool [SEATS [SECONDS]]\n"
+    "\n"
+    "Live detectors on few threads: what one costs, how late results are, how many hold real\n"
+    "time, with the detector builtin and, where its model is, silero. Measures and prints;\n"
+    "asserts nothing.\n"
+    "\n"
+    "  SEATS              detectors at a time; 1000 when not given\n"
+    "  SECONDS            how long; 5 when not given\n";
+
 int main(int argc, char **argv)
 {
+    int code = bench_answer(argc, argv, "", page);
+    if (code >= 0) return code;
     uint32_t n_seats = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000;
     double seconds = argc > 2 ? strtod(argv[2], NULL) : 5.0;
-    if (n_seats == 0 || !(seconds > 0.0)) return 2;
+    if (n_seats == 0 || !(seconds > 0.0)) return bench_usage(page);
     run("builtin", n_seats, seconds);
     uint32_t step = 50, most = 0;
     struct kodama_detector_config silero = KODAMA_DETECTOR_CONFIG_INIT;

@@ -14,6 +14,7 @@
 
 #include <kodama/kodama.h>
 
+#include "help.h"
 #include "tests/support/voice_synth.h"
 
 enum { RATE = 48000 };
@@ -117,12 +118,21 @@ static void convert_synthetic(const char *folder, enum synth_speaker speaker, co
     synth_sound_free(truth);
 }
 
+static const char page[] =
+    "usage: bench_listen FOLDER [SPEECH.wav]\n"
+    "\n"
+    "Writes examples to listen to: the same speech unchanged, through every preset, shifted,\n"
+    "in every place, and a synthetic speaker beside the true voice at the target. Measures\n"
+    "nothing.\n"
+    "\n"
+    "  FOLDER             where the files go; it must exist\n"
+    "  SPEECH.wav         what is spoken; a recording of pocketsphinx-testdata when not given\n";
+
 int main(int argc, char **argv)
 {
-    if (argc < 2) {
-        fprintf(stderr, "bench_listen: bench_listen FOLDER [SPEECH.wav]\n");
-        return 2;
-    }
+    int code = bench_answer(argc, argv, "", page);
+    if (code >= 0) return code;
+    if (argc < 2) return bench_usage(page);
     const char *speech = argc > 2 ? argv[2]
                                   : "/usr/share/pocketsphinx/test/data/librivox/"
                                     "sense_and_sensibility_01_austen_64kb-0880.wav";

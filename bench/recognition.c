@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "help.h"
 #include "speech/engine_pocketsphinx_api.h"
 
 #define READ "/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-"
@@ -272,8 +273,20 @@ static void compare(struct kodama_model *model, struct subject *subject, int *er
     fflush(stdout);
 }
 
+static const char page[] =
+    "usage: bench_recognition [FILE.wav ...]\n"
+    "\n"
+    "Word errors and cost of recognition: Kodama's whole way from samples to finals, beside\n"
+    "PocketSphinx on its own, live and in whole utterances. Measures and prints; asserts\n"
+    "nothing.\n"
+    "\n"
+    "  FILE.wav           with a line in a file `transcription` beside it; Debian's\n"
+    "                     pocketsphinx-testdata when not given\n";
+
 int main(int argc, char **argv)
 {
+    int code = bench_answer(argc, argv, "", page);
+    if (code >= 0) return code;
     static const char *const usual[] = {READ "0870.wav", READ "0880.wav", READ "0890.wav",
                                         READ "0920.wav", READ "0930.wav"};
     const char *root = getenv("KODAMA_ROOT");

@@ -29,6 +29,7 @@
 
 #include "audio/resampler.h"
 #include "base/clock.h"
+#include "help.h"
 
 static void die(const char *what)
 {
@@ -306,8 +307,19 @@ static struct figures measure(const struct contender *contender, struct way way,
     return found;
 }
 
+static const char page[] =
+    "usage: bench_resampler [--quick]\n"
+    "\n"
+    "How good and how fast the resamplers are, beside soxr, speexdsp's qualities and\n"
+    "libsamplerate: ripple, edge, rejection, how far the output trails the input, time per\n"
+    "frame. Measures and prints; asserts nothing.\n"
+    "\n"
+    "  --quick            fewer tones\n";
+
 int main(int argc, char **argv)
 {
+    int code = bench_answer(argc, argv, "--quick", page);
+    if (code >= 0) return code;
     static const struct way ways[] = {
         {44100, 16000}, {48000, 16000}, {96000, 16000}, {16000, 48000}};
     bool quick = argc > 1 && strcmp(argv[1], "--quick") == 0;

@@ -25,6 +25,7 @@
 #include <kodama/ring.h>
 
 #include "base/clock.h"
+#include "help.h"
 #include "ring_others.h"
 
 enum {
@@ -446,8 +447,21 @@ static void print_wakes(bool json)
     if (json) printf("]}\n");
 }
 
+static const char page[] =
+    "usage: bench_ring [--json] [--rounds 1..101] [--quick]\n"
+    "\n"
+    "How fast the ring is beside those of JACK, PipeWire and Boost and a mutex: nanoseconds\n"
+    "per write between two cores and on one, and how long waking a reader takes. Measures and\n"
+    "prints; asserts nothing.\n"
+    "\n"
+    "  --json             print JSON\n"
+    "  --rounds N         of which the median is printed; 15 when not given\n"
+    "  --quick            three rounds of an eighth\n";
+
 int main(int argc, char **argv)
 {
+    int code = bench_answer(argc, argv, "--json --rounds --quick", page);
+    if (code >= 0) return code;
     bool json = false;
     int n_rounds = 15;
     uint64_t n_bytes = UINT64_C(24) << 20;
@@ -460,8 +474,7 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc) {
             n_rounds = (int)strtol(argv[++i], NULL, 10);
         } else {
-            fprintf(stderr, "usage: ring [--json] [--rounds 1..%d] [--quick]\n", ROUNDS_MAX);
-            return 2;
+            return bench_usage(page);
         }
     }
     if (n_rounds < 1 || n_rounds > ROUNDS_MAX) die("rounds out of range");

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "help.h"
 #include "voice/rvc_pass.h"
 #include "voice/rvc_run.h"
 
@@ -200,8 +201,21 @@ static bool make_models(const char *folder, const char *widths)
     return false;
 }
 
+static const char page[] =
+    "usage: bench_rvc [--quick] [FOLDER]\n"
+    "\n"
+    "Trained voices: what a chunk costs against the size of the models, with and without\n"
+    "slicing, on one and two threads. Measures and prints; asserts nothing.\n"
+    "\n"
+    "  FOLDER             where the models are, or are written first (480 MB): layers of the true "
+    "sizes\n"
+    "                     with random weights; rvc_models when not given\n"
+    "  --quick            small models only\n";
+
 int main(int n_words, char **words)
 {
+    int code = bench_answer(n_words, words, "--quick", page);
+    if (code >= 0) return code;
     bool quick = n_words > 1 && strcmp(words[1], "--quick") == 0;
     const char *folder = n_words > 1 + quick ? words[1 + quick] : "rvc_models";
     size_t n_sizes = sizeof sizes / sizeof sizes[0] - (quick ? 1 : 0);

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "help.h"
 #include "usage.h"
 
 static const double lag_limit_us = 50000.0;
@@ -230,8 +231,22 @@ static long number(int argc, char **argv, const char *name, long otherwise)
     return otherwise;
 }
 
+static const char page[] =
+    "usage: bench_serve [--long] [--sessions N --kind K [--seconds S]]\n"
+    "\n"
+    "How many clients a server can listen to on one processor, beside python3-websockets, and\n"
+    "what each costs it. Measures and prints; asserts nothing.\n"
+    "\n"
+    "  --long             the documented run, 20 to 30 minutes, instead of 2 s a run\n"
+    "  --sessions N       one run with so many clients ...\n"
+    "  --kind K           ... of 0 python3-websockets, 1 Kodama with a detector that never\n"
+    "                     hears speech, 2 with builtin, 3 with PocketSphinx\n"
+    "  --seconds S        ... for so long\n";
+
 int main(int argc, char **argv)
 {
+    int code = bench_answer(argc, argv, "--long --sessions --kind --seconds", page);
+    if (code >= 0) return code;
     static struct plan plan;
     bool longer = argc > 1 && strcmp(argv[1], "--long") == 0;
     long n = number(argc, argv, "--sessions", 0);

@@ -25,6 +25,7 @@
 #include <kodama/kodama.h>
 
 #include "base/clock.h"
+#include "help.h"
 #include "stream.h"
 #include "usage.h"
 
@@ -331,14 +332,24 @@ static bool read_options(int n_arguments, char **arguments, struct options *opti
            options->seconds <= 86400.0 && options->n_rounds >= 1 && options->n_rounds <= ROUNDS_MAX;
 }
 
+static const char page[] =
+    "usage: bench_stream [--seconds S] [--sources N,N...] [--rounds N] [--json]\n"
+    "\n"
+    "Streams beside the ways of the older tools (a vector behind a mutex that is looked at\n"
+    "every 100 or 10 ms): delay, processor time, context switches, memory, frames lost.\n"
+    "Measures and prints; only the counts of frames must be right.\n"
+    "\n"
+    "  --seconds S        how long each runs; 2 when not given\n"
+    "  --sources N,N...   how many sources at a time; 10,100 when not given\n"
+    "  --rounds N         of which the median is printed; 3 when not given\n"
+    "  --json             print JSON\n";
+
 int main(int n_arguments, char **arguments)
 {
+    int code = bench_answer(n_arguments, arguments, NULL, page);
+    if (code >= 0) return code;
     struct options options = {.seconds = 2.0, .counts = {10, 100}, .n_counts = 2, .n_rounds = 3};
-    if (!read_options(n_arguments, arguments, &options)) {
-        fputs("usage: bench_stream [--seconds S] [--sources N,N...] [--rounds N] [--json]\n",
-              stderr);
-        return 2;
-    }
+    if (!read_options(n_arguments, arguments, &options)) return bench_usage(page);
     enum { N_CONTENDERS = sizeof contenders / sizeof contenders[0] };
     static struct row rows[COUNTS_MAX * N_CONTENDERS];
     int n_rows = options.n_counts * N_CONTENDERS;

@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "help.h"
 #include "vad_judges.h"
 #include "vad_signals.h"
 #include "vad_speech.h"
@@ -367,8 +368,19 @@ static void measure_cost(void)
     free(samples);
 }
 
+static const char page[] =
+    "usage: bench_vad [--roc FILE.csv]\n"
+    "\n"
+    "How well detectors hear: balanced accuracy on real speech in many kinds of noise, noise\n"
+    "alone, cost, and how the judging of a recording scales with threads. Measures and\n"
+    "prints; asserts nothing.\n"
+    "\n"
+    "  --roc FILE.csv     write the rates at all thresholds, too; bench/vad_roc.py draws them\n";
+
 int main(int argc, char **argv)
 {
+    int code = bench_answer(argc, argv, "--roc", page);
+    if (code >= 0) return code;
     char shared[1000], model[1100];
     const char *root = getenv("KODAMA_ROOT");
     snprintf(shared, sizeof shared, "%s/../shared", root ? root : ".");

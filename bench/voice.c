@@ -33,6 +33,7 @@
 
 #include <kodama/kodama.h>
 
+#include "help.h"
 #include "voice_judge.h"
 
 enum { CASES_MAX = 16, RECORDINGS_MAX = 4 };
@@ -317,16 +318,32 @@ static bool read_options(int argc, char **argv, struct options *options)
     return optind == argc;
 }
 
+static const char page[] =
+    "usage: bench_voice [OPTION]...\n"
+    "\n"
+    "Voice changing: Kodama's shifter beside Rubber Band, SoundTouch and sox, on the same\n"
+    "synthetic and recorded voices: delay, processor time, errors of pitch and formants,\n"
+    "distance to the true voice, clicks; then the pitch tracker, and how many sessions two\n"
+    "threads hold. Measures and prints; the head of bench/voice.c explains the columns.\n"
+    "\n"
+    "  --full                   the documented run\n"
+    "  --seconds S              of each synthetic speaker; 3, or 10 with --full\n"
+    "  --case PITCH[,FORMANT]   only this shift, in semitones; may be given again\n"
+    "  --only NAME              only contenders whose name has this in it\n"
+    "  --each                   a line for each speaker\n"
+    "  --save FOLDER            write what comes out, to listen to\n"
+    "  --sessions N,N...        only: how many sessions hold real time\n"
+    "  --pitch                  only: how well the tracker follows\n";
+
 int main(int argc, char **argv)
 {
+    int code = bench_answer(argc, argv, NULL, page);
+    if (code >= 0) return code;
     static const struct voice_case usual[] = {{7, 0}, {-5, 0}, {12, 0}, {-12, 0},
                                               {0, 4}, {0, -4}, {5, 3}};
     struct recording recordings[RECORDINGS_MAX];
     struct options options = {0};
-    if (!read_options(argc, argv, &options)) {
-        fprintf(stderr, "bench_voice: see the head of bench/voice.c for its options\n");
-        return 2;
-    }
+    if (!read_options(argc, argv, &options)) return bench_usage(page);
     bool whole = options.n_cases == 0 && !options.sessions && !options.pitch;
     if (options.seconds <= 0) options.seconds = options.full ? 10 : 3;
     if (whole && !options.sessions) {

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "base/random.h"
+#include "help.h"
 #include "voice/fluctuation.h"
 #include "voice/limiter.h"
 #include "voice/noise_bed.h"
@@ -83,8 +84,16 @@ static void measure(const char *name, uint32_t rate_hz, void *part, run_function
     fflush(stdout);
 }
 
-int main(void)
+static const char page[] =
+    "usage: bench_voice_parts\n"
+    "\n"
+    "What the parts around a converter cost (noise beds, drift, limiter), in percent of one\n"
+    "core, and how loud they are. Measures and prints; asserts nothing.\n";
+
+int main(int argc, char **argv)
 {
+    int code = bench_answer(argc, argv, "", page);
+    if (code >= 0) return code;
     static const uint32_t rates[] = {16000, 48000};
     for (size_t r = 0; r < 2; r++) {
         for (size_t b = 0; noise_bed_name(b); b++) {
