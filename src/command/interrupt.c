@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "command/progress.h"
@@ -14,7 +15,7 @@
 /* One press of Ctrl-C reaches a program twice when a parent (make, timeout, npm) passes it on as
  * well. Nobody means two by what comes this soon; on a busy machine the second was seen 50 ms late.
  */
-static const double echo_s = 0.15;
+static const double echo_s = 0.25;
 
 /* There is one set of signals per process, hence one of these. */
 static struct {
@@ -154,12 +155,22 @@ unsigned interrupt_reloads(void)
     return atomic_load(&interrupts.reloads);
 }
 
+/* What is left of a program that was told to end is its exit: an echo that comes then must not cut
+ * it short. */
+static void ignore_echoes(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) signal(numbers[i], SIG_IGN);
+}
+
 void interrupt_close(void)
 {
     if (!interrupts.open) return;
+    fflush(stdout); /* who does not read it can still be left with a second signal */
     atomic_store(&interrupts.closing, true);
     pthread_kill(interrupts.thread, SIGUSR2);
     pthread_join(interrupts.thread, NULL);
+    if (interrupt_signal()) ignore_echoes();
     pthread_sigmask(SIG_SETMASK, &interrupts.before, NULL);
     close(interrupts.wake[0]);
     close(interrupts.wake[1]);

@@ -30,7 +30,8 @@ void interrupt_take_reloads(void);
 /** How many SIGHUP came. */
 unsigned interrupt_reloads(void);
 
-/** Signals act as usual again. */
+/** Write out what was printed; signals act as usual again, or not at all after one that asked to
+ * end. */
 void interrupt_close(void);
 
 /** Say that from now on the first request is waited for; before, it ends the program. */
