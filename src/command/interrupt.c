@@ -15,7 +15,7 @@
 /* One press of Ctrl-C reaches a program twice when a parent (make, timeout, npm) passes it on as
  * well. Nobody means two by what comes this soon; on a busy machine the second was seen 50 ms late.
  */
-static const double echo_s = 0.25;
+static const double echo_s = 0.15;
 
 /* There is one set of signals per process, hence one of these. */
 static struct {
