@@ -97,12 +97,26 @@ static bool is_silent(const float *frame)
     return fpclassify(frame[0]) == FP_ZERO && fpclassify(frame[1]) == FP_ZERO;
 }
 
+/* Rare, hence without an index. */
+static bool is_half(const struct sound *sound, const float *frame)
+{
+    bool left = fpclassify(frame[1]) == FP_ZERO, right = fpclassify(frame[0]) == FP_ZERO;
+    if (left == right) return false;
+    for (size_t i = 0; i < sound->n_frames; i++) {
+        if (memcmp(&sound->frames[i * SOUND_CHANNELS + right], &frame[right], sizeof *frame) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What a frame is when no stretch goes on with it. */
 static int64_t origin(const struct sound *sound, const float *frame)
 {
     if (is_silent(frame)) return SOUND_SILENCE;
     int64_t from = find(sound, frame);
-    return from >= 0 ? from : SOUND_FOREIGN;
+    if (from >= 0) return from;
+    return is_half(sound, frame) ? SOUND_HALF : SOUND_FOREIGN;
 }
 
 struct sound_run *sound_runs(const struct sound *sound, const float *frames, size_t n_frames,
@@ -140,6 +154,7 @@ static void print(const struct sound_run *runs, size_t n_runs)
     for (size_t i = 0; i < n_runs && i < SHOWN; i++) {
         const char *what = runs[i].from == SOUND_SILENCE   ? "silent"
                            : runs[i].from == SOUND_FOREIGN ? "FOREIGN"
+                           : runs[i].from == SOUND_HALF    ? "half"
                                                            : "sound";
         printf(" %zu+%zu %s", runs[i].at, runs[i].n, what);
         if (runs[i].from >= 0) printf(" %lld", (long long)runs[i].from);
@@ -158,6 +173,7 @@ struct sound_report sound_compare(const struct sound *sound, const float *frames
     for (size_t i = 0; i < n_runs; i++) {
         const struct sound_run *run = &runs[i];
         if (run->from == SOUND_FOREIGN) report.foreign += run->n;
+        if (run->from == SOUND_HALF) report.half += run->n;
         if (run->from == SOUND_SILENCE) silence += run->n;
         if (run->from < 0) continue;
         if (report.first_at < 0) {

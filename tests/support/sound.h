@@ -27,13 +27,15 @@ struct sound {
 struct sound *sound_make(double frequency_hz, double seconds);
 void sound_free(struct sound *sound);
 
-enum { SOUND_SILENCE = -1, SOUND_FOREIGN = -2 };
+/* A half: one channel of the sound, the other one silent. */
+enum { SOUND_SILENCE = -1, SOUND_FOREIGN = -2, SOUND_HALF = -3 };
 
 /** A stretch of a capture. */
 struct sound_run {
-    size_t at;    /* frame in the capture */
-    size_t n;     /* frames */
-    int64_t from; /* frame of the sound, or SOUND_SILENCE, or SOUND_FOREIGN: neither of both */
+    size_t at; /* frame in the capture */
+    size_t n;  /* frames */
+    int64_t
+        from; /* frame of the sound, SOUND_SILENCE, SOUND_HALF, or SOUND_FOREIGN: none of them */
 };
 
 /** What a capture contains, in order; an array to be freed. */
@@ -41,14 +43,15 @@ struct sound_run *sound_runs(const struct sound *sound, const float *frames, siz
                              size_t *n_runs);
 
 struct sound_report {
-    size_t matched;           /* frames that are the sound's, bit for bit */
-    size_t foreign;           /* frames that are neither the sound's nor silence */
-    size_t silent;            /* frames of silence between the first and the last of the sound */
-    size_t lost;              /* frames of the sound skipped from one stretch to the next */
-    size_t backwards;         /* how often it goes back */
-    size_t stretches;         /* of the sound */
-    int64_t first_at;         /* frame in the capture where the sound begins; -1: it is not there */
-    int64_t first_from;       /* and which frame of the sound that is */
+    size_t matched;     /* frames that are the sound's, bit for bit */
+    size_t foreign;     /* frames that are neither the sound's nor silence nor half */
+    size_t half;        /* frames that are the sound's in one channel, and silent in the other */
+    size_t silent;      /* frames of silence between the first and the last of the sound */
+    size_t lost;        /* frames of the sound skipped from one stretch to the next */
+    size_t backwards;   /* how often it goes back */
+    size_t stretches;   /* of the sound */
+    int64_t first_at;   /* frame in the capture where the sound begins; -1: it is not there */
+    int64_t first_from; /* and which frame of the sound that is */
     int64_t end_at, end_from; /* after the last one */
 };
 

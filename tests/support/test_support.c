@@ -19,13 +19,18 @@ static void sound_is_found_where_it_is(void **state)
            850 * SOUND_CHANNELS * sizeof(float));
     capture[1200 * SOUND_CHANNELS] += 1e-6F;
     memcpy(capture + 2900 * SOUND_CHANNELS, other->frames, 30 * SOUND_CHANNELS * sizeof(float));
+    for (size_t i = 0; i < 7; i++) {
+        capture[(2100 + i) * SOUND_CHANNELS + 1] = sound->frames[i * SOUND_CHANNELS + 1];
+    }
+    capture[2110 * SOUND_CHANNELS] = other->frames[0]; /* half of something else */
     struct sound_report report = sound_compare(sound, capture, 3000);
     assert_int_equal(report.first_at, 100);
     assert_int_equal(report.first_from, 5000);
     assert_int_equal(report.matched, 1849);
     assert_int_equal(report.silent, 50);
     assert_int_equal(report.lost, 21); /* 20 left out, 1 altered */
-    assert_int_equal(report.foreign, 31);
+    assert_int_equal(report.foreign, 32);
+    assert_int_equal(report.half, 7);
     assert_int_equal(report.end_at, 2000);
     assert_int_equal(report.backwards, 0);
     double level = sound_level(sound->frames, sound->n_frames, 440);
