@@ -1,6 +1,8 @@
 """Where a WAV file lies behind another one: `lag.py ONE OTHER [MOST_MS]` prints the lag of the best correlation in
 milliseconds and the correlation there. Of envelopes with --envelope, for voices that were changed; with --marks of
-envelopes in time, as the recordings' lists of marks say when each frame was heard."""
+envelopes in time, as the recordings' lists of marks say when each frame was heard. With --said=FILE (lines of `kodama
+voice --json`, each with the monotonic time `at` in seconds) also the least and the most that was said of the delay
+during the stretch that was compared, and whether nothing was counted that would have changed it then."""
 import array
 import json
 import math
@@ -32,12 +34,33 @@ def begun_ms(path, rate):
     return sorted(times)[len(times) // 2]
 
 
+class Said:
+    """What was said of the delay, and when (ms)."""
+
+    COUNTED = ("underruns", "shortened_ms", "dropped_ms", "lost", "faults")
+
+    def __init__(self, path):
+        with open(path) as lines:
+            self.levels = [line for line in map(json.loads, lines) if line["event"] == "levels"]
+
+    def between(self, begin_ms, end_ms):
+        """The least, the most, and whether it was quiet; the lines around the time count, too."""
+        inside = [line for line in self.levels if begin_ms <= line["at"] * 1000 <= end_ms]
+        before = [line for line in self.levels if line["at"] * 1000 < begin_ms][-1:]
+        after = [line for line in self.levels if line["at"] * 1000 > end_ms][:1]
+        lines = before + inside + after
+        delays = [line["latency_ms"] for line in lines]
+        quiet = bool(before and after) and all(lines[0][key] == lines[-1][key] for key in self.COUNTED)
+        return min(delays), max(delays), quiet
+
+
 arguments = [a for a in sys.argv[1:] if not a.startswith("--")]
 one, rate = samples(arguments[0])
 other, other_rate = samples(arguments[1])
 most_ms = float(arguments[2]) if len(arguments) > 2 else 50
 if "--marks" in sys.argv:
-    moved_ms = begun_ms(arguments[1], other_rate) - begun_ms(arguments[0], rate)
+    began_ms = begun_ms(arguments[0], rate), begun_ms(arguments[1], other_rate)
+    moved_ms = began_ms[1] - began_ms[0]
     # Frames that were heard together come together.
     skip = int(abs(moved_ms) * rate / 1000)
     if moved_ms > 0:
@@ -69,7 +92,18 @@ whole = min(len(one), len(other)) - 2 * most
 if "--marks" in sys.argv:
     # The delay of live sound may change when the machine stalls: the stretch that fits best counts.
     stretch = 1500
-    best = max(best_lag(first, stretch) for first in range(most, most + whole - stretch, stretch // 2))
+    said = [Said(a[7:]) for a in sys.argv[1:] if a.startswith("--said=")]
+    began = max(began_ms) if said else 0
+    found = []
+    for first in range(most, most + whole - stretch, stretch // 2):
+        likeness, lag = best_lag(first, stretch)
+        told = said[0].between(began + first + lag, began + first + lag + stretch) if said else (0, 0, False)
+        found.append((told[2] and likeness > 0.6, likeness, lag, told))
+    quiet, likeness, lag, told = max(found)
+    best = (likeness, lag)
+    if said:
+        print(f"{lag:.3f} {likeness:.3f} {told[0]:.1f} {told[1]:.1f} {'quiet' if told[2] else 'disturbed'}")
+        sys.exit()
 else:
     best = best_lag(most, whole if enveloped else min(whole, 12000))
 print(f"{best[1] * 1000 / rate:.3f} {best[0]:.3f}")

@@ -58,8 +58,16 @@ done
 
 # --- into a microphone
 
-"$KODAMA" voice --app speaker --to=mic:Changed --preset deeper --noise pink --noise-level 0.001 --json \
-    --save-preset mine > events 2> "$scratch/err" &
+# Each line with the time at which it was said.
+mkfifo lines
+"$PYTHON" -u -c '
+import json, sys, time
+for line in sys.stdin:
+    print(json.dumps(json.loads(line) | {"at": time.monotonic()}))' < lines > events &
+stamper=$!
+players="$players $stamper"
+"$KODAMA" voice --app speaker --to=mic:Changed --preset deeper --noise pink --noise-level 0.001 --json --interval 0.1 \
+    --save-preset mine > lines 2> "$scratch/err" &
 voice=$!
 players="$players $voice"
 tries=0
@@ -77,32 +85,31 @@ wait $one
 kill -INT $voice
 wait $voice
 ended_with=$?
+wait $stamper
 check "Ctrl-C ends it with 130" [ $ended_with -eq 130 ]
 check "its events begin and end" value 'lines[0]["event"] == "started" and last["event"] == "ended" and
     last["reason"] == "interrupted" and len(all_of("levels")) >= 3' events
-# A machine that stalls for longer than the ring is, loses what it says it lost.
-check "the voice never failed" value 'last["faults"] == 0 and last["lost"] < 96000' events
+check "the voice never failed" value 'last["faults"] == 0' events
+# Its ring is of 2 s: frames are lost only where it took none for about as long, and no more of them than that.
+check "nothing is lost but while the machine holds it up" "$PYTHON" -c '
+import itertools, json
+lines = [line for line in map(json.loads, open("events")) if "lost" in line]
+times = [next(group)["at"] for _, group in itertools.groupby(lines, lambda line: line["time"])]
+stalls = [b - a for a, b in zip(times, times[1:]) if b - a > 1.5]
+raise SystemExit(lines[-1]["lost"] > 48000 * sum(stalls))'
 check "the delay of the voice itself is exact and small" value 'len({line["voice_ms"] for line in lines if
     "voice_ms" in line}) == 1 and 0 < last["voice_ms"] < 40' events
 check "the speech is heard in it" value 'any(line["f0"] for line in all_of("levels"))' events
 
-# When each millisecond of the two recordings was heard, and how far their loudness is apart.
-"$PYTHON" "$tests/lag.py" --marks original.wav changed.wav 400 > lag 2>> "$scratch/err"
+# When each millisecond of the two recordings was heard, and how far their loudness is apart, in a stretch in which
+# nothing was counted that changes the delay, if there is one.
+"$PYTHON" "$tests/lag.py" --marks --said=events original.wav changed.wav 400 > lag 2>> "$scratch/err"
 cp lag "$scratch/out"
-echo "# measured: $(cat lag) (ms, correlation); said: $("$PYTHON" -c '
-import json
-lines = [json.loads(line) for line in open("events")]
-levels = [line for line in lines if line["event"] == "levels"]
-print(*("%s %.1f to %.1f" % (key, min(l[key] for l in levels), max(l[key] for l in levels))
-        for key in ("latency_ms", "capture_ms", "voice_ms", "sink_ms")), sep=", ")')"
+echo "# measured: $(cat lag) (ms, correlation, said at least and at most)"
 check "what comes out of the microphone is what was said" sh -c 'awk "{ exit !(\$2 > 0.6) }" lag'
-check "it is late by what was promised" "$PYTHON" -c '
-import json
-lag = float(open("lag").read().split()[0])
-levels = [json.loads(line) for line in open("events")]
-said = [line["latency_ms"] for line in levels if line["event"] == "levels"]
-# Who records hears a period of the sound server later than it is played; a busy machine stalls.
-raise SystemExit(not min(said) - 15 < lag < max(said) + 40)'
+# Who records hears a period of the sound server later than it is played; what waits in it is told in periods, too.
+check "it is late by what was promised at that time, to a period" \
+    sh -c 'awk "{ exit !(\$1 > \$3 - 12 && \$1 < \$4 + 10) }" lag'
 check "the voice is another one" sh -c '! cmp -s original.wav changed.wav'
 
 # --- into a file, presets, refusals
