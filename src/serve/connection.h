@@ -15,7 +15,13 @@
 #include "serve/internal.h"
 #include "serve/settings.h"
 
-enum { CONNECTION_ADDRESS_BYTES = 64, CONNECTION_ERRORS_MAX = 8, HTTP_PATH_BYTES = 64 };
+enum {
+    CONNECTION_ADDRESS_BYTES = 64,
+    CONNECTION_ERRORS_MAX = 8,
+    HTTP_PATH_BYTES = 64,
+    /* As much of a name as libwebsockets compares. */
+    SUBPROTOCOL_BYTES = 64,
+};
 
 struct siphon;
 struct upload;
@@ -74,6 +80,9 @@ struct network {
     bool has_loop, ticking, ended;
     struct lws_context *context;
     struct lws_vhost *vhost;
+    struct lws_protocols protocols[2];   /* one, and the end */
+    char subprotocol[SUBPROTOCOL_BYTES]; /* its name, during a handshake */
+    const char *spoken;                  /* what is to be answered then; static */
     struct connection *connections;
     struct session *sessions; /* each with a reference */
     struct session *heard;    /* got audio, each with a reference; linked by next_heard */
@@ -139,6 +148,13 @@ void sessions_stop(struct network *network);
  * @param[out] value     in `text`
  * @return 1, 0: there are no more, KODAMA_ERR_LIMIT: one is longer than that and was passed */
 int query_next(struct lws *wsi, int *at, char *text, size_t room, char **value);
+
+/* subprotocol.c */
+/** A handshake begins: have it accepted whatever is offered. @param spoken  what the dialect
+ * speaks, may be NULL @return false: libwebsockets could not read it */
+bool subprotocol_offered(struct network *network, struct lws *wsi, const char *spoken);
+/** It goes on: have it answered with what is spoken, if that was offered. */
+void subprotocol_answer(struct network *network);
 
 /* http.c: requests. */
 /** Whether a request may be served; answers it when not. `closes` says what to return to

@@ -20,6 +20,7 @@ struct session_work;
 struct dialect_ops {
     const char *name;                /* also in records: never changed */
     const char *const *paths;        /* of its WebSocket; ends with NULL */
+    const char *subprotocol;         /* optional: what its clients may offer as such */
     const struct session_work *work; /* what a session does with audio */
     size_t text_bytes_max;           /* of a message */
     size_t state_bytes;              /* optional: its own, in each session, zeroed; worker only */

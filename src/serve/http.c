@@ -41,10 +41,11 @@ static uint32_t connections_from(struct network *network, const char *address)
     return n;
 }
 
-static bool has_dialect(struct lws *wsi)
+static const struct dialect_ops *dialect_of(struct lws *wsi)
 {
     char path[HTTP_PATH_BYTES];
-    return lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI) > 0 && dialect_find(path);
+    bool has_path = lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI) > 0;
+    return has_path ? dialect_find(path) : NULL;
 }
 
 static bool refuse(struct connection *connection, enum metrics_refusal kind, unsigned status,
@@ -73,7 +74,8 @@ bool http_admits(struct connection *connection, bool upgrade, int *closes)
                       "A token is needed: as Bearer, X-API-Key or ?token=.", closes);
     }
     if (!upgrade) return true;
-    if (!has_dialect(wsi)) {
+    const struct dialect_ops *dialect = dialect_of(wsi);
+    if (!dialect) {
         return refuse(connection, REFUSED_MESSAGE, HTTP_STATUS_NOT_FOUND,
                       "There is no WebSocket here; it is at /ws.", closes);
     }
@@ -86,6 +88,10 @@ bool http_admits(struct connection *connection, bool upgrade, int *closes)
         connections_from(server->network, address) >= config->max_per_address) {
         return refuse(connection, REFUSED_ADDRESS, 429, "Too many connections from this address.",
                       closes);
+    }
+    if (!subprotocol_offered(server->network, wsi, dialect->subprotocol)) {
+        return refuse(connection, REFUSED_MESSAGE, HTTP_STATUS_BAD_REQUEST,
+                      "Sec-WebSocket-Protocol is too long, or not as it should be.", closes);
     }
     return true;
 }

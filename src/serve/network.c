@@ -407,6 +407,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
         struct connection asking = {.wsi = wsi, .server = network_of(wsi)->server};
         return http_admits(&asking, true, &closes) ? 0 : closes;
     }
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION: subprotocol_answer(network_of(wsi)); return 0;
     case LWS_CALLBACK_HTTP:
     case LWS_CALLBACK_HTTP_BODY:
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
@@ -416,14 +417,6 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
     default: return on_socket(connection, reason, wsi, bytes, n_bytes);
     }
 }
-
-static const struct lws_protocols protocols[] = {
-    {.name = "kodama",
-     .callback = on_lws,
-     .per_session_data_size = sizeof(struct connection),
-     .rx_buffer_size = READ_BYTES},
-    {.name = NULL},
-};
 
 /* ----------------------------------------------------------- open and close */
 
@@ -482,13 +475,18 @@ int network_open(struct kodama_server *server, struct kodama_error *error)
     network->timer.data = network;
     uv_check_init(&network->loop, &network->check);
     network->check.data = network;
+    network->protocols[0] =
+        (struct lws_protocols){.name = network->subprotocol,
+                               .callback = on_lws,
+                               .per_session_data_size = sizeof(struct connection),
+                               .rx_buffer_size = READ_BYTES};
     /* Its log is one for the whole process; ours has no such thing. */
     lws_set_log_level(0, NULL);
     void *loops[] = {&network->loop};
     struct lws_context_creation_info info = {
         .port = (int)config->port,
         .iface = config->host,
-        .protocols = protocols,
+        .protocols = network->protocols,
         .user = network,
         .foreign_loops = loops,
         .max_http_header_data = HEADER_BYTES_MAX,

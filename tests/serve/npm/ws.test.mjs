@@ -15,8 +15,8 @@ after(async () => {
 const sound = Buffer.concat([Buffer.alloc(32000), speech(), Buffer.alloc(48000)]);
 const block = 640;
 
-function connect(query) {
-    const socket = new WebSocket(`ws://127.0.0.1:${server.port}/ws${query}`);
+function connect(query, subprotocols = []) {
+    const socket = new WebSocket(`ws://127.0.0.1:${server.port}/ws${query}`, subprotocols);
     const messages = [];
     const waiting = [];
     socket.on('message', (data, isBinary) => {
@@ -124,6 +124,20 @@ test('a ping is answered, and an unknown message does no harm', async () => {
     assert.equal(await pong, 'hello');
     socket.close();
     await closed;
+});
+
+test('the subprotocol that is spoken is selected, and none else', async () => {
+    for (const offered of [['kodama.v1'], ['realtime', 'kodama.v1']]) {
+        const { socket, until, opened, closed } = connect('?rate=16000', offered);
+        await opened;
+        assert.equal(socket.protocol, 'kodama.v1');
+        await until((m) => m.type === 'ready');
+        socket.close();
+        await closed;
+    }
+    /* It answers without one; that `ws`, as browsers do, then hangs up is its own choice. */
+    const { opened } = connect('?rate=16000', ['realtime']);
+    await assert.rejects(opened, /Server sent no subprotocol/);
 });
 
 test('a foreign page is refused', async () => {
