@@ -283,12 +283,13 @@ static int answer_order(struct connection *connection)
 static int answer_metrics(struct connection *connection)
 {
     struct kodama_server *server = connection->server;
-    struct kodama_model_stats model;
-    struct kodama_model *now = served_hold(server);
-    kodama_model_stats(now, &model);
+    struct kodama_model *partials = server->served.partials_model, *now = served_hold(server);
+    struct metrics_model models[2] = {{.role = partials ? "finals" : "all"}, {.role = "partials"}};
+    kodama_model_stats(now, &models[0].stats);
     served_release(now);
-    char *text = metrics_text(&server->metrics, &model, clock_now_ns() - server->started_ns,
-                              server->schedule.n_workers);
+    if (partials) kodama_model_stats(partials, &models[1].stats);
+    char *text = metrics_text(&server->metrics, models, partials ? 2 : 1,
+                              clock_now_ns() - server->started_ns, server->schedule.n_workers);
     return answer(connection, HTTP_STATUS_OK, "text/plain; version=0.0.4", text);
 }
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <kodama/api.h>
 
@@ -103,22 +104,51 @@ static void add_errors(struct page *page, struct metrics *m)
     }
 }
 
-static void add_model(struct page *page, const struct kodama_model_stats *model)
+enum { MODEL_FACTS = 8 };
+
+static const struct {
+    const char *name, *type, *help;
+} model_facts[MODEL_FACTS] = {
+    {"decoders", "gauge", "Decoders in the pool"},
+    {"decoders_leased", "gauge", "Decoders in use"},
+    {"finals_waiting", "gauge", "Finals that wait for a decoder"},
+    {"partials_waiting", "gauge", "Partials that wait for a decoder"},
+    {"partials_not_made_total", "counter", "Partials not made, decoders being busy"},
+    {"decoded_seconds_total", "counter", "Audio decoded for finals"},
+    {"decoder_cpu_seconds_total", "counter", "Processor time of decoders"},
+    {"real_time_factor", "gauge", "Decoders' processor time for a second of speech"},
+};
+
+/* In the order of model_facts. */
+static void read_model(const struct kodama_model_stats *stats, double values[MODEL_FACTS])
 {
-    double audio_s = (double)model->audio_ns / 1e9;
-    double cpu_s = (double)(model->final_cpu_ns + model->partial_cpu_ns) / 1e9;
-    add_value(page, "decoders", "gauge", "Decoders in the pool", model->n_decoders);
-    add_value(page, "decoders_leased", "gauge", "Decoders in use", model->n_leased);
-    add_value(page, "finals_waiting", "gauge", "Finals that wait for a decoder",
-              model->finals_waiting);
-    add_value(page, "partials_waiting", "gauge", "Partials that wait for a decoder",
-              model->partials_waiting);
-    add_value(page, "partials_not_made_total", "counter", "Partials not made, decoders being busy",
-              (double)model->partials_shed);
-    add_value(page, "decoded_seconds_total", "counter", "Audio decoded for finals", audio_s);
-    add_value(page, "decoder_cpu_seconds_total", "counter", "Processor time of decoders", cpu_s);
-    add_value(page, "real_time_factor", "gauge", "Decoders' processor time for a second of speech",
-              audio_s > 0 ? cpu_s / audio_s : 0);
+    double audio_s = (double)stats->audio_ns / 1e9;
+    double cpu_s = (double)(stats->final_cpu_ns + stats->partial_cpu_ns) / 1e9;
+    const double all[MODEL_FACTS] = {
+        stats->n_decoders,
+        stats->n_leased,
+        stats->finals_waiting,
+        stats->partials_waiting,
+        (double)stats->partials_shed,
+        audio_s,
+        cpu_s,
+        audio_s > 0 ? cpu_s / audio_s : 0,
+    };
+    memcpy(values, all, sizeof all);
+}
+
+static void add_models(struct page *page, const struct metrics_model *models, size_t n_models)
+{
+    for (size_t i = 0; i < MODEL_FACTS; i++) {
+        const char *name = model_facts[i].name;
+        add(page, "# HELP kodama_%s %s\n# TYPE kodama_%s %s\n", name, model_facts[i].help, name,
+            model_facts[i].type);
+        for (size_t k = 0; k < n_models; k++) {
+            double values[MODEL_FACTS];
+            read_model(&models[k].stats, values);
+            add(page, "kodama_%s{role=\"%s\"} %.15g\n", name, models[k].role, values[i]);
+        }
+    }
 }
 
 static void add_voices(struct page *page, struct metrics *m)
@@ -139,8 +169,8 @@ static void add_voices(struct page *page, struct metrics *m)
                   &m->voice_latency);
 }
 
-char *metrics_text(struct metrics *m, const struct kodama_model_stats *model, uint64_t uptime_ns,
-                   uint32_t n_workers)
+char *metrics_text(struct metrics *m, const struct metrics_model *models, size_t n_models,
+                   uint64_t uptime_ns, uint32_t n_workers)
 {
     struct page page = {.text = malloc(TEXT_BYTES)};
     if (!page.text) return NULL;
@@ -187,6 +217,6 @@ char *metrics_text(struct metrics *m, const struct kodama_model_stats *model, ui
     add_voices(&page, m);
     add_refusals(&page, m);
     add_errors(&page, m);
-    add_model(&page, model);
+    add_models(&page, models, n_models);
     return page.text;
 }

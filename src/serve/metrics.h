@@ -65,8 +65,14 @@ void metrics_most(_Atomic uint64_t *most, uint64_t value);
 
 uint64_t metrics_refused(struct metrics *metrics);
 
+/** A model, and what it makes. */
+struct metrics_model {
+    const char *role; /* static */
+    struct kodama_model_stats stats;
+};
+
 /** The text format of Prometheus, version 0.0.4. New text (free it) or NULL. */
-char *metrics_text(struct metrics *metrics, const struct kodama_model_stats *model,
+char *metrics_text(struct metrics *metrics, const struct metrics_model *models, size_t n_models,
                    uint64_t uptime_ns, uint32_t n_workers);
 
 #endif

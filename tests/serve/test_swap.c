@@ -441,6 +441,13 @@ static void a_model_that_the_server_does_not_take_stays_the_callers(void **state
 
 /* ------------------------------------------------------------------ two passes */
 
+/* A counter of /metrics, -1: there is none. */
+static double counted(const char *page, const char *name)
+{
+    const char *line = strstr(page, name);
+    return line ? strtod(line + strlen(name), NULL) : -1;
+}
+
 static void partials_of_a_fast_model_are_never_stable(void **state)
 {
     (void)state;
@@ -475,8 +482,33 @@ static void partials_of_a_fast_model_are_never_stable(void **state)
     assert_true(tentative);
     assert_string_equal(heard.finals, expected.finals);
     client_close(&client);
+    char *page = client_get(kodama_server_port(server), "/metrics", NULL);
+    assert_true(counted(page, "kodama_decoded_seconds_total{role=\"finals\"}") > 1);
+    assert_true(counted(page, "kodama_decoder_cpu_seconds_total{role=\"finals\"}") > 0);
+    assert_true(counted(page, "kodama_decoder_cpu_seconds_total{role=\"partials\"}") > 0);
+    free(page);
     kodama_server_close(server);
     free(sound.frames);
+}
+
+static void each_model_is_counted_in_its_role(void **state)
+{
+    (void)state;
+    struct kodama_server_config config = free_port();
+    script_reset();
+    struct kodama_model *finals = open_script(2), *partials = open_script(3);
+    for (int i = 0; i < 2; i++) {
+        config.partials_model = i ? partials : NULL;
+        struct kodama_server *server = open_server(finals, &config);
+        char *page = client_get(kodama_server_port(server), "/metrics", NULL);
+        assert_true(counted(page, "kodama_decoders{role=\"all\"}") == (i ? -1 : 2));
+        assert_true(counted(page, "kodama_decoders{role=\"finals\"}") == (i ? 2 : -1));
+        assert_true(counted(page, "kodama_decoders{role=\"partials\"}") == (i ? 3 : -1));
+        free(page);
+        kodama_server_close(server);
+    }
+    kodama_model_close(partials);
+    kodama_model_close(finals);
 }
 
 int main(void)
@@ -492,6 +524,7 @@ int main(void)
         cmocka_unit_test(hostile_orders_are_refused),
         cmocka_unit_test(a_model_that_the_server_does_not_take_stays_the_callers),
         cmocka_unit_test(partials_of_a_fast_model_are_never_stable),
+        cmocka_unit_test(each_model_is_counted_in_its_role),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
