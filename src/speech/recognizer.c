@@ -19,7 +19,8 @@
 #include "speech/model.h"
 
 enum {
-    BLOCK_FRAMES = 1024, /* converted at once, at the input's rate */
+    BLOCK_FRAMES = 1024,                  /* converted at once, at the input's rate, */
+    RESAMPLED_MAX = 2 * BLOCK_FRAMES + 1, /* and what it can become; a flush is shorter */
     INTERVAL_MS = 200,
     MAX_PENDING_MS = 60000,
     /* An early final of a long utterance costs more, if speech goes on, than the 0.3 s are worth
@@ -27,6 +28,8 @@ enum {
     EARLY_SAMPLES_MAX = 10 * ENGINE_RATE_HZ,
     PER_MS = ENGINE_RATE_HZ / 1000,
 };
+
+_Static_assert(ENGINE_RATE_HZ <= 2 * KODAMA_RATE_MIN_HZ, "a block must fit");
 
 /** A final that is not there so long after its utterance ended is worth a warning. */
 static const uint64_t slow_ns = 2 * CLOCK_NS_PER_S;
@@ -339,6 +342,22 @@ static bool wait_for_room(struct kodama_recognizer *r, uint64_t deadline_ns)
     return true;
 }
 
+/** Hear a block, NULL: of silence. */
+static int hear_block(struct kodama_recognizer *r, const void *frames, size_t n_frames)
+{
+    /* Here and not in the recogniser: most of them wait. */
+    float mono[BLOCK_FRAMES], resampled[RESAMPLED_MAX];
+    if (frames) {
+        convert_to_mono(r->format, frames, mono, n_frames);
+    } else {
+        memset(mono, 0, n_frames * sizeof *mono);
+    }
+    mutex_lock(&r->mutex);
+    r->frames += n_frames; /* decoders map positions with it */
+    mutex_unlock(&r->mutex);
+    return hear(r, resampled, resampler_process(r->resampler, mono, n_frames, resampled));
+}
+
 int64_t kodama_recognizer_write(struct kodama_recognizer *r, const void *frames, size_t n_frames,
                                 int64_t timeout_ns)
 {
@@ -347,7 +366,7 @@ int64_t kodama_recognizer_write(struct kodama_recognizer *r, const void *frames,
     const uint8_t *bytes = frames;
     size_t done = 0;
     while (done < n_frames) {
-        size_t n = n_frames - done < r->block ? n_frames - done : r->block;
+        size_t n = n_frames - done < BLOCK_FRAMES ? n_frames - done : BLOCK_FRAMES;
         mutex_lock(&r->mutex);
         bool finished = r->finished;
         bool room = finished || wait_for_room(r, deadline);
@@ -358,18 +377,9 @@ int64_t kodama_recognizer_write(struct kodama_recognizer *r, const void *frames,
         if (!room && done > 0) break;
         if (!room) return timeout_ns == 0 ? KODAMA_ERR_FULL : KODAMA_ERR_TIMEOUT;
         if (!reserved) return KODAMA_ERR_MEMORY;
-        if (bytes) {
-            convert_to_mono(r->format, bytes, r->mono, n);
-            bytes += n * kodama_frame_bytes(r->format);
-        } else {
-            memset(r->mono, 0, n * sizeof *r->mono);
-        }
-        mutex_lock(&r->mutex);
-        r->frames += n; /* decoders map positions with it */
-        mutex_unlock(&r->mutex);
-        size_t produced = resampler_process(r->resampler, r->mono, n, r->resampled);
-        int status = hear(r, r->resampled, produced);
+        int status = hear_block(r, bytes, n);
         if (status < 0) return status;
+        if (bytes) bytes += n * kodama_frame_bytes(r->format);
         done += n;
     }
     return (int64_t)done;
@@ -397,7 +407,8 @@ int kodama_recognizer_finish(struct kodama_recognizer *r)
     mutex_unlock(&r->mutex);
     if (finished) return KODAMA_OK;
     if (!reserved) return KODAMA_ERR_MEMORY;
-    int status = hear(r, r->resampled, resampler_flush(r->resampler, r->resampled));
+    float rest[RESAMPLED_MAX];
+    int status = hear(r, rest, resampler_flush(r->resampler, rest));
     struct kodama_segment segment;
     do {
         kodama_segmenter_finish(r->segmenter, &segment);
@@ -491,8 +502,6 @@ void kodama_recognizer_close(struct kodama_recognizer *r)
     free(r->delivered);
     utterance_audio_free(&r->audio);
     if (r->has_waitable) waitable_destroy(r->waitable);
-    free(r->mono);
-    free(r->resampled);
     condition_destroy(&r->changed);
     mutex_destroy(&r->mutex);
     free(r);
@@ -518,18 +527,13 @@ static int fill(struct kodama_recognizer *r, struct kodama_model *model,
     if (status < 0) return status;
     status = resampler_open(&r->resampler, config->format.rate_hz, ENGINE_RATE_HZ, 1, error);
     if (status < 0) return status;
-    r->block = BLOCK_FRAMES;
-    size_t most = resampler_output_max(r->resampler, r->block);
-    size_t flushed = resampler_output_max(r->resampler, 0);
-    r->mono = memory_array(r->block, sizeof *r->mono);
-    r->resampled = memory_array(most > flushed ? most : flushed, sizeof *r->resampled);
     status = model_check_language(model, config->language, error);
     if (status == KODAMA_OK && config->partials_model) {
         status = model_check_language(config->partials_model, config->language, error);
     }
     if (status < 0) return status;
     if (config->language) snprintf(r->language, sizeof r->language, "%s", config->language);
-    bool seated = r->mono && r->resampled && recognizer_seat(r, model, config->partials_model);
+    bool seated = recognizer_seat(r, model, config->partials_model);
     return seated ? KODAMA_OK : error_set(error, KODAMA_ERR_MEMORY, "recogniser: out of memory");
 }
 

@@ -57,9 +57,6 @@ struct kodama_recognizer {
     struct decode_seat *old;         /* NULL: there is none */
     struct resampler *resampler;
     struct kodama_segmenter *segmenter;
-    float *mono;      /* [block] at the input's rate */
-    float *resampled; /* what a block can become */
-    size_t block;
     uint64_t frames;        /* heard, at the input's rate */
     bool has_early;         /* an early final was submitted for ... */
     uint64_t early_end;     /* ... the samples up to here */

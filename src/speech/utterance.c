@@ -7,7 +7,9 @@
 #include "base/memory.h"
 
 enum {
-    ROOM_MIN = 16000,       /* one second: pre-roll and blocks need no more */
+    ROOM_MIN = 16000, /* one second: pre-roll and blocks need no more */
+    /* Moved is at most so many times what goes: silence costs little memory, and still no time. */
+    MOVE_SHARE = 4,
     ROOM_SPARE = 4 * 16000, /* above this, memory that is mostly unused is given back */
 };
 
@@ -43,7 +45,7 @@ void utterance_audio_trim(struct utterance_audio *audio, uint64_t keep_from)
     uint64_t n_old = keep_from - audio->first;
     if (n_old > audio->n) n_old = audio->n;
     size_t n_kept = audio->n - (size_t)n_old;
-    if (n_old < n_kept) return;
+    if (n_old < n_kept / MOVE_SHARE) return;
     if (n_kept > 0) {
         memmove(audio->samples, audio->samples + n_old, n_kept * sizeof *audio->samples);
     }

@@ -22,8 +22,8 @@ bool utterance_audio_reserve(struct utterance_audio *audio, size_t n);
 /** Append; room was reserved. */
 void utterance_audio_append(struct utterance_audio *audio, const float *samples, size_t n);
 
-/** Forget what lies before a position. Moves memory only when at least as much goes as stays, and
- * gives memory back when an utterance has ended. */
+/** Forget what lies before a position. Moves memory only when a quarter as much goes as stays,
+ * and gives memory back when an utterance has ended. */
 void utterance_audio_trim(struct utterance_audio *audio, uint64_t keep_from);
 
 /** Position after the last sample. */
