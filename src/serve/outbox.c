@@ -94,7 +94,8 @@ int outbox_push(struct outbox *outbox, char *text, enum outbox_kind kind)
 
 static void forget_oldest(struct outbox *outbox)
 {
-    while (outbox->kept_bytes > OUTBOX_KEPT_MAX && outbox->first != outbox->unsent) {
+    while (outbox->kept_bytes > OUTBOX_KEPT_MAX && outbox->first &&
+           outbox->first != outbox->unsent) {
         outbox->kept_bytes -= outbox->first->n_bytes;
         outbox->dropped_seq = outbox->first->seq;
         unlink_message(outbox, NULL, outbox->first);

@@ -11,7 +11,7 @@
 #define PITCH_MAX 24.0f
 #define FORMANT_MAX 12.0f
 #define DRIFT_MAX 0.5f
-#define GAIN_MIN -60.0f
+#define GAIN_MIN (-60.0f)
 #define GAIN_MAX 24.0f
 
 struct voice_options voice_options_default(void)

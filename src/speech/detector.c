@@ -37,12 +37,12 @@ int kodama_detector_open_with(struct kodama_detector **detector,
     if (config->size < sizeof *config)
         return error_set(error, KODAMA_ERR_ARGUMENT,
                          "detector: fill the configuration with KODAMA_DETECTOR_CONFIG_INIT");
-    const struct detector_ops *ops = config->name ? NULL : detectors[0];
+    const char *name = config->name ? config->name : detectors[0]->name;
+    const struct detector_ops *ops = NULL;
     for (size_t i = 0; !ops && i < DETECTORS; i++)
-        if (detectors[i] && strcmp(detectors[i]->name, config->name) == 0) ops = detectors[i];
+        if (detectors[i] && strcmp(detectors[i]->name, name) == 0) ops = detectors[i];
     if (!ops)
-        return error_set(error, KODAMA_ERR_NOT_FOUND, "there is no detector named \"%s\"",
-                         config->name);
+        return error_set(error, KODAMA_ERR_NOT_FOUND, "there is no detector named \"%s\"", name);
     int status = ops->open(detector, config, error);
     if (status < 0) return error_prefix(error, status, "detector %s", ops->name);
     (*detector)->ops = ops;

@@ -45,12 +45,13 @@ static bool check(struct rvc_index *x)
     uint64_t lists = h->n_lists * row + h->n_lists * sizeof(uint64_t);
     if (x->n_bytes != sizeof *h + lists + h->n_vectors * row) return false;
     /* The ends are at a multiple of 8 bytes: the writer sees to that. */
+    if (row % 8 != 0) return false;
     x->centres = (const float *)(const void *)(x->mapped + sizeof *h);
     x->ends = (const uint64_t *)(const void *)(x->mapped + sizeof *h + h->n_lists * row);
     x->vectors = (const float *)(const void *)(x->mapped + sizeof *h + lists);
     for (uint32_t i = 0; i < h->n_lists; i++)
         if (x->ends[i] > h->n_vectors || (i > 0 && x->ends[i] < x->ends[i - 1])) return false;
-    return row % 8 == 0 && x->ends[h->n_lists - 1] == h->n_vectors;
+    return x->ends[h->n_lists - 1] == h->n_vectors;
 }
 
 int rvc_index_open(struct rvc_index **index, const char *path, uint32_t dims,

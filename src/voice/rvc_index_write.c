@@ -292,6 +292,9 @@ static bool read_faiss_sizes(struct reader *r, struct content *c)
     } else {
         return false;
     }
+    /* A sum that overflowed on its way may end right. */
+    for (uint32_t i = 0; i < c->n_lists; i++)
+        if (c->ends[i] > c->n_vectors || (i > 0 && c->ends[i] < c->ends[i - 1])) return false;
     return !r->failed && total == c->n_vectors;
 }
 
