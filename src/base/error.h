@@ -57,4 +57,11 @@ const char *error_errno(int number, char *text, size_t n_bytes);
 int error_set_file(struct kodama_error *error, const char *what, const char *path, int number,
                    const char *full_hint);
 
+/* The analyser does not see into other files: it would go on as if an error were none. */
+#ifdef __clang_analyzer__
+#define error_set(error, status, ...) (error_set(error, status, __VA_ARGS__), (status))
+#define error_prefix(error, status, ...) (error_prefix(error, status, __VA_ARGS__), (status))
+#define error_set_file(error, what, ...) (error_set_file(error, what, __VA_ARGS__), KODAMA_ERR_IO)
+#endif
+
 #endif

@@ -43,7 +43,8 @@ static void make_one_line(char *text)
     }
 }
 
-int error_set(struct kodama_error *error, int status, const char *format, ...)
+/* The names are in brackets because of what error.h has for the analyser. */
+int(error_set)(struct kodama_error *error, int status, const char *format, ...)
 {
     if (!error) return status;
     error->status = status;
@@ -55,7 +56,7 @@ int error_set(struct kodama_error *error, int status, const char *format, ...)
     return status;
 }
 
-int error_prefix(struct kodama_error *error, int status, const char *format, ...)
+int(error_prefix)(struct kodama_error *error, int status, const char *format, ...)
 {
     if (!error) return status;
     char prefix[sizeof error->message];
@@ -79,8 +80,8 @@ const char *error_errno(int number, char *text, size_t n_bytes)
     return text;
 }
 
-int error_set_file(struct kodama_error *error, const char *what, const char *path, int number,
-                   const char *full_hint)
+int(error_set_file)(struct kodama_error *error, const char *what, const char *path, int number,
+                    const char *full_hint)
 {
     char words[100];
     int status = KODAMA_ERR_IO;

@@ -20,14 +20,15 @@ static double bessel(double x)
 void grain_filters_fill(struct grain_filters *filters)
 {
     const double pi = 3.14159265358979323846, beta = 6.0;
+    const int half = GRAIN_TAPS / 2;
     for (int c = 0; c < GRAIN_CUTS; c++)
         for (int phase = 0; phase <= GRAIN_PHASES; phase++) {
             double sum = 0.0, taps[GRAIN_TAPS];
             double cut = c == 0 ? 1.0 : 0.95 * exp2(-0.25 * c);
             for (int i = 0; i < GRAIN_TAPS; i++) {
-                double t = i - (GRAIN_TAPS / 2 - 1) - (double)phase / GRAIN_PHASES;
+                double t = i - (half - 1) - (double)phase / GRAIN_PHASES;
                 double sinc = t == 0.0 ? cut : sin(pi * cut * t) / (pi * t);
-                double x = t / (GRAIN_TAPS / 2);
+                double x = t / half;
                 double window = fabs(x) < 1.0 ? bessel(beta * sqrt(1.0 - x * x)) / bessel(beta) : 0;
                 taps[i] = sinc * window;
                 sum += taps[i];

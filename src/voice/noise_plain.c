@@ -60,12 +60,13 @@ static void pink_begin(void *state, uint32_t rate_hz, uint64_t key)
 {
     struct pink *pink = state;
     pink->random = key;
-    for (float hz = PINK_LOWEST_HZ; pink->n_sections < PINK_SECTIONS && hz < 0.4f * (float)rate_hz;
-         hz *= 4) {
+    float hz = PINK_LOWEST_HZ;
+    while (pink->n_sections < PINK_SECTIONS && hz < 0.4f * (float)rate_hz) {
         float w = 2 * (float)NOISE_PI * hz / (float)rate_hz;
         pink->pole[pink->n_sections] = expf(-w);
         pink->zero[pink->n_sections] = expf(-2 * w);
         pink->n_sections++;
+        hz *= 4;
     }
     pink->gain = NOISE_BED_RMS / sqrtf(pink_energy(*pink, rate_hz));
 }

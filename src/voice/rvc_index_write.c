@@ -202,6 +202,16 @@ static bool sizes_fit(const struct content *c)
            c->n_vectors <= INDEX_VECTORS_MOST;
 }
 
+/* "N, DIMS)" */
+static bool read_shape(const char *text, unsigned long long *n, unsigned long long *dims)
+{
+    char *end;
+    *n = strtoull(text, &end, 10);
+    if (strncmp(end, ", ", 2) != 0) return false;
+    *dims = strtoull(end + 2, &end, 10);
+    return *end == ')';
+}
+
 /* The header is a Python dictionary: {'descr': '<f4', 'fortran_order': False, 'shape': (n, d), } */
 static int read_npy(struct reader *r, struct content *c, const char *path,
                     struct kodama_error *error)
@@ -212,10 +222,11 @@ static int read_npy(struct reader *r, struct content *c, const char *path,
     uint64_t length = take_number(r, version == 1 ? 2 : 4);
     const uint8_t *text = take(r, length);
     if (text) memcpy(head, text, length < sizeof head ? (size_t)length : sizeof head - 1);
-    const char *shape = strstr(head, "'shape': (");
+    static const char key[] = "'shape': (";
+    const char *shape = strstr(head, key);
     unsigned long long n = 0, dims = 0;
     bool half = strstr(head, "'<f2'") != NULL;
-    if (!shape || sscanf(shape, "'shape': (%llu, %llu)", &n, &dims) != 2 ||
+    if (!shape || !read_shape(shape + sizeof key - 1, &n, &dims) ||
         !strstr(head, "'fortran_order': False") || (!half && !strstr(head, "'<f4'")))
         return error_set(error, KODAMA_ERR_UNSUPPORTED,
                          "%s is an array of numpy, but not of two dimensions of float32 or "

@@ -215,7 +215,7 @@ int rvc_rmvpe_run(struct rvc_rmvpe *r, const float *samples, float *pitch_hz,
     struct tensor_shape shape;
     int status = binding_run(r->binding, error);
     if (status == KODAMA_OK) status = binding_result(r->binding, r->output, &data, &shape, error);
-    if (status < 0) return status;
+    if (status != KODAMA_OK) return status;
     size_t n = tensor_elements(&shape);
     if (n > r->n_room) n = r->n_room;
     tensor_to_floats(r->room, data, r->output_type, n);

@@ -108,7 +108,7 @@ int rvc_encoder_run(struct rvc_encoder *e, const float *samples, const float **f
     if (status == KODAMA_OK)
         status = result(e->binding, e->signature.output, e->output_type, &e->room, &e->n_room,
                         features, &shape, error);
-    if (status < 0) return status;
+    if (status != KODAMA_OK) return status;
     if (shape.n_dims != 3 || shape.dims[1] < 1 || shape.dims[2] != (int64_t)e->signature.dims)
         return error_set(error, KODAMA_ERR_FORMAT,
                          "the content encoder %s made features of %lld dimensions, expected are %u",

@@ -142,6 +142,7 @@ static int read_names(const char *path, char ***names, struct kodama_error *erro
     if (memory) return (int)n;
     while (n > 0) free((*names)[--n]);
     free(*names);
+    *names = NULL;
     return error_set(error, KODAMA_ERR_MEMORY, "out of memory");
 }
 
@@ -168,10 +169,11 @@ int kodama_voice_store_list(struct kodama_voice_store *s, struct kodama_voice_en
 int kodama_voice_store_find(struct kodama_voice_store *s, const char *name,
                             struct kodama_voice_entry *entry, struct kodama_error *error)
 {
-    if (!voice_folder_read(s->folder, name ? name : "", entry))
+    if (!name) name = "";
+    if (!voice_folder_read(s->folder, name, entry))
         return error_set(error, KODAMA_ERR_NOT_FOUND,
-                         "there is no voice \"%s\" in %s; `kodama voice models` lists all",
-                         name ? name : "", s->folder);
+                         "there is no voice \"%s\" in %s; `kodama voice models` lists all", name,
+                         s->folder);
     mutex_lock(&s->lock);
     entry->is_loaded = find_loaded(s, name) != NULL;
     mutex_unlock(&s->lock);
