@@ -11,7 +11,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates
 RUN tools/install-packages build
 RUN make install BUILD=/build PREFIX=/usr DESTDIR=/out
 # What the files that were installed need at run time, and what they open by name.
-RUN tools/needed-packages /out pocketsphinx-en-us libwebsockets-evlib-uv libonnxruntime-dev >/out/packages
+RUN tools/needed-packages /out ca-certificates pocketsphinx-en-us libwebsockets-evlib-uv libonnxruntime-dev >/out/packages
 
 FROM debian:trixie
 COPY --from=build /out /
