@@ -30,6 +30,7 @@ struct kodama_draft_config {
         quality; /**< lossy types: above 0 (small) up to 1 (good); 0: the encoder's own default */
     bool fit;    /**< change what the type cannot hold: resample to its next higher rate (or its
                     highest), mix more than two channels down to mono. Else that is an error. */
+    bool keep;   /**< a file that is there stays, also one that comes meanwhile */
     uint64_t n_frames; /**< how many will be written, for the header of a WAV; UINT64_MAX: nobody
                           knows, and the header has room for more than 4 GiB */
 };
@@ -50,7 +51,8 @@ struct kodama_draft_config {
  * @return KODAMA_OK, KODAMA_ERR_ARGUMENT, KODAMA_ERR_FORMAT (the type cannot hold the rate, the
  *         channels or the sample type asked for), KODAMA_ERR_UNSUPPORTED (the type is missing in
  *         this system's libsndfile, or the path is no regular file), KODAMA_ERR_NOT_FOUND (no such
- *         folder), KODAMA_ERR_PERMISSION, KODAMA_ERR_IO (disk full), KODAMA_ERR_MEMORY
+ *         folder), KODAMA_ERR_BUSY (there is such a file, and it is to be kept),
+ *         KODAMA_ERR_PERMISSION, KODAMA_ERR_IO (disk full), KODAMA_ERR_MEMORY
  *
  * Thread: any. Real-time safe: no.
  */
@@ -85,9 +87,10 @@ KODAMA_API uint64_t kodama_draft_frames(const struct kodama_draft *draft);
  *
  * @param draft       can only be closed after this
  * @param[out] error  may be NULL
- * @return KODAMA_OK, KODAMA_ERR_EMPTY (no frames, which only WAV can be), KODAMA_ERR_IO (disk
- * full), KODAMA_ERR_PERMISSION, KODAMA_ERR_MEMORY, KODAMA_ERR_STATE (finished before), or what a
- *         write failed with; the target is as it was then
+ * @return KODAMA_OK, KODAMA_ERR_EMPTY (no frames, which only WAV can be), KODAMA_ERR_BUSY (a file
+ *         has come there, and is kept), KODAMA_ERR_IO (disk full), KODAMA_ERR_PERMISSION,
+ *         KODAMA_ERR_MEMORY, KODAMA_ERR_STATE (finished before), or what a write failed with; the
+ *         target is as it was then
  *
  * Thread: owner. Real-time safe: no.
  */

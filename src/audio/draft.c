@@ -95,7 +95,7 @@ static int open_parts(struct kodama_draft *d, const char *path,
                              failure ? failure : "out of memory");
         if (n < UINT64_MAX / KODAMA_RATE_MAX_HZ) n = scaled(n, d->format.rate_hz, shape.rate_hz);
     }
-    int status = draft_file_open(&d->file, path, error);
+    int status = draft_file_open(&d->file, path, config->keep, error);
     if (status < 0) return status;
     return draft_encoder_open(encoder, encoder->type->lossy ? config->quality : 0.0, n, error);
 }

@@ -57,9 +57,15 @@ static int create_beside(struct draft_file *draft, struct kodama_error *error)
     return KODAMA_OK;
 }
 
-int draft_file_open(struct draft_file *draft, const char *path, struct kodama_error *error)
+static int refuse(const struct draft_file *draft, struct kodama_error *error)
 {
-    *draft = (struct draft_file){.shown = memory_text(path), .descriptor = -1};
+    return error_set(error, KODAMA_ERR_BUSY, "there is a file %s already", draft->shown);
+}
+
+int draft_file_open(struct draft_file *draft, const char *path, bool keep,
+                    struct kodama_error *error)
+{
+    *draft = (struct draft_file){.shown = memory_text(path), .descriptor = -1, .keep = keep};
     if (!draft->shown) return error_set(error, KODAMA_ERR_MEMORY, "no memory to save %s", path);
     struct stat about;
     bool exists = stat(path, &about) == 0;
@@ -67,6 +73,7 @@ int draft_file_open(struct draft_file *draft, const char *path, struct kodama_er
         return error_set(error, KODAMA_ERR_UNSUPPORTED, "cannot save %s: it is no regular file",
                          path);
     }
+    if (exists && keep) return refuse(draft, error);
     if (exists && access(path, W_OK) != 0) return draft_file_error(draft, "replace", errno, error);
     draft->target = exists ? realpath(path, NULL) : memory_text(path);
     if (!draft->target) return draft_file_error(draft, "save", exists ? errno : ENOMEM, error);
@@ -78,6 +85,16 @@ int draft_file_open(struct draft_file *draft, const char *path, struct kodama_er
     return KODAMA_OK;
 }
 
+/* Give the new file its name: 0, or an errno. */
+static int take_place(const struct draft_file *draft)
+{
+    if (!draft->keep) return rename(draft->path, draft->target) == 0 ? 0 : errno;
+    if (link(draft->path, draft->target) == 0) return unlink(draft->path) == 0 ? 0 : errno;
+    /* Not every file system knows links; there what comes in this very moment is replaced. */
+    if (errno == EEXIST || access(draft->target, F_OK) == 0) return EEXIST;
+    return rename(draft->path, draft->target) == 0 ? 0 : errno;
+}
+
 int draft_file_commit(struct draft_file *draft, struct kodama_error *error)
 {
     if (draft->failure) return draft_file_error(draft, "write", draft->failure, error);
@@ -86,8 +103,9 @@ int draft_file_commit(struct draft_file *draft, struct kodama_error *error)
     int failure = close(draft->descriptor) != 0 ? errno : 0;
     draft->descriptor = -1;
     if (failure) return draft_file_error(draft, "write", failure, error);
-    if (rename(draft->path, draft->target) != 0)
-        return draft_file_error(draft, "save", errno, error);
+    failure = take_place(draft);
+    if (failure == EEXIST && draft->keep) return refuse(draft, error);
+    if (failure) return draft_file_error(draft, "save", failure, error);
     free(draft->path);
     draft->path = NULL;
     return KODAMA_OK;

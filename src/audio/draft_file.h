@@ -9,6 +9,7 @@
 #define AUDIO_DRAFT_FILE_H
 
 #include <sndfile.h>
+#include <stdbool.h>
 
 #include <kodama/status.h>
 
@@ -17,11 +18,14 @@ struct draft_file {
     char *target;   /* links resolved */
     char *path;     /* the new file beside it; NULL: there is none to remove */
     int descriptor; /* -1: closed */
+    bool keep;      /* whatever is at the target stays */
     int failure;    /* errno of the first write that failed */
 };
 
-/** Create the new file. On failure, too, it is to be discarded. */
-int draft_file_open(struct draft_file *draft, const char *path, struct kodama_error *error);
+/** Create the new file. `keep`: a target that is there is refused. On failure, too, it is to be
+ * discarded. */
+int draft_file_open(struct draft_file *draft, const char *path, bool keep,
+                    struct kodama_error *error);
 
 /** Put the new file in the place of the target; fails with the first write that failed. */
 int draft_file_commit(struct draft_file *draft, struct kodama_error *error);

@@ -30,10 +30,11 @@ struct convert;
 
 /* One file. Fields without a word are the worker's while it is at it. */
 struct job {
-    struct convert *convert; /* immutable */
-    const char *in;          /* immutable */
-    char *out;               /* immutable, owned */
-    double length_s;         /* immutable; of IN, below 0: not known */
+    struct convert *convert;    /* immutable */
+    const char *in;             /* immutable */
+    char *out;                  /* immutable, owned */
+    char *in_place, *out_place; /* immutable, owned: the same files have the same names */
+    double length_s;            /* immutable; of IN, below 0: not known */
     struct kodama_voice *voice;
     struct kodama_draft *draft;      /* OUT; NULL where it is standard output */
     struct soundfile_stream *stream; /* OUT where it is standard output, else NULL */
@@ -96,6 +97,7 @@ static int open_draft(struct job *job)
     config.origin = job->format.sample;
     config.quality = options->quality;
     config.fit = true;
+    config.keep = !options->overwrite;
     if (job->length >= 0) config.n_frames = (uint64_t)job->length;
     return kodama_draft_open(&job->draft, job->out, format, &config, &job->error);
 }
@@ -208,10 +210,6 @@ static int finish(struct job *job)
         job->code = output_code("convert", &job->stream->output);
         return job->code == EXIT_DONE ? KODAMA_OK : KODAMA_ERR_IO;
     }
-    if (!job->convert->options->overwrite && access(job->out, F_OK) == 0) {
-        job->error.status = KODAMA_ERR_BUSY;
-        return KODAMA_ERR_BUSY;
-    }
     return kodama_draft_finish(job->draft, &job->error);
 }
 
@@ -293,7 +291,7 @@ static int tell(struct convert *convert, struct job *job)
     } else if (job->code != EXIT_DONE) {
         code = job->code; /* complained of */
     } else if (job->status < 0) {
-        if (job->error.status == KODAMA_ERR_BUSY && !job->error.message[0])
+        if (job->status == KODAMA_ERR_BUSY)
             progress_note(&convert->progress, "there is a file %s already; --overwrite replaces it",
                           job->out);
         else
@@ -390,6 +388,38 @@ static char *out_in_folder(const struct convert_options *options, const char *in
     return out;
 }
 
+/* The name of a file that need not be there, with a folder that all its spellings have in common.
+ */
+static char *place_of(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    struct text folder = {0}, place = {0};
+    char *there = realpath(path, NULL);
+    if (there || soundfile_is_standard(path)) return there ? there : strdup(path);
+    if (slash) text_add_bytes(&folder, path, (size_t)(name - path));
+    there = realpath(slash ? text_string(&folder) : ".", NULL);
+    text_printf(&place, "%s/%s", there ? there : "", there ? name : path);
+    free(there);
+    there = strdup(text_string(&place));
+    text_free(&folder);
+    text_free(&place);
+    return there;
+}
+
+/* Make --output-dir, if it is not there. */
+static int make_folder(const char *path)
+{
+    struct stat about;
+    if (mkdir(path, 0777) == 0) return EXIT_DONE;
+    int number = errno;
+    if (number == EEXIST && stat(path, &about) == 0) {
+        if (S_ISDIR(about.st_mode)) return EXIT_DONE;
+        number = ENOTDIR;
+    }
+    complain("convert", "cannot make the folder %s: %s", path, error_words(number));
+    return EXIT_FAILED;
+}
+
 static int add_jobs(struct convert *convert, const struct invocation *invocation)
 {
     const struct convert_options *options = convert->options;
@@ -411,11 +441,14 @@ static int add_jobs(struct convert *convert, const struct invocation *invocation
         if (!job->out) return EXIT_FAILED;
     }
     if (!convert->jobs) return EXIT_FAILED;
-    if (folder && mkdir(options->folder, 0777) < 0 && errno != EEXIST) {
-        complain("convert", "cannot make the folder %s: %s", options->folder, error_words(errno));
-        return EXIT_FAILED;
+    int code = folder ? make_folder(options->folder) : EXIT_DONE;
+    for (size_t i = 0; i < convert->n_jobs && code == EXIT_DONE; i++) {
+        struct job *job = &convert->jobs[i];
+        job->in_place = place_of(job->in);
+        job->out_place = place_of(job->out);
+        if (!job->in_place || !job->out_place) code = EXIT_FAILED;
     }
-    return EXIT_DONE;
+    return code;
 }
 
 static int check_job(struct convert *convert, struct job *job)
@@ -428,6 +461,11 @@ static int check_job(struct convert *convert, struct job *job)
     }
     if (!soundfile_is_standard(job->out)) {
         struct stat about;
+        if (stat(job->out, &about) == 0 && S_ISDIR(about.st_mode)) {
+            complain("convert", "%s is a folder: name a file in it, or give --output-dir %s",
+                     job->out, job->out);
+            return EXIT_USAGE;
+        }
         if (!options->type && kodama_file_of(job->out) == KODAMA_FILE_AUTO) {
             complain("convert",
                      "cannot tell the type of %s by its name: let it end in .wav, .flac, .ogg, "
@@ -454,15 +492,23 @@ static int check_job(struct convert *convert, struct job *job)
     return EXIT_DONE;
 }
 
-/* Two that would write the same file. */
+/* Two that would write the same file, or one that would read what another one writes. */
 static int check_pairs(const struct convert *convert)
 {
     for (size_t i = 0; i < convert->n_jobs; i++) {
-        for (size_t k = i + 1; k < convert->n_jobs; k++) {
-            if (strcmp(convert->jobs[i].out, convert->jobs[k].out) != 0) continue;
-            complain("convert", "%s and %s would both become %s", convert->jobs[i].in,
-                     convert->jobs[k].in, convert->jobs[i].out);
-            return EXIT_USAGE;
+        for (size_t k = 0; k < convert->n_jobs; k++) {
+            const struct job *a = &convert->jobs[i], *b = &convert->jobs[k];
+            if (i < k && strcmp(a->out_place, b->out_place) == 0) {
+                complain("convert", "%s and %s would both become %s", a->in, b->in, a->out);
+                return EXIT_USAGE;
+            }
+            if (i != k && strcmp(a->out_place, b->in_place) == 0) {
+                complain("convert",
+                         "%s would be written while it is read: convert one after the "
+                         "other",
+                         a->out);
+                return EXIT_USAGE;
+            }
         }
     }
     return EXIT_DONE;
@@ -485,7 +531,11 @@ int convert_run(const struct invocation *invocation)
         code = run_all(&convert);
         progress_close(&convert.progress);
     }
-    for (size_t i = 0; convert.jobs && i < convert.n_jobs; i++) free(convert.jobs[i].out);
+    for (size_t i = 0; convert.jobs && i < convert.n_jobs; i++) {
+        free(convert.jobs[i].out);
+        free(convert.jobs[i].in_place);
+        free(convert.jobs[i].out_place);
+    }
     free(convert.jobs);
     kodama_voice_model_close(convert.config.model);
     return code;

@@ -151,6 +151,38 @@ static void a_wav_of_unknown_length_becomes_a_plain_one(void **state)
     kodama_clip_destroy(clip);
 }
 
+static void a_file_that_is_to_be_kept_is_kept(void **state)
+{
+    (void)state;
+    struct kodama_clip *old = make_sound(KODAMA_SAMPLE_S16, 8000, 1, 100);
+    const char *path = test_scratch(".wav");
+    struct kodama_draft_config config = KODAMA_DRAFT_CONFIG_INIT;
+    struct kodama_draft *draft;
+    config.keep = true;
+    save(old, path, NULL);
+    assert_int_equal(kodama_draft_open(&draft, path, old->format, &config, NULL), KODAMA_ERR_BUSY);
+    /* One that comes meanwhile, too. */
+    unlink(path);
+    draft = begin(path, old->format, &config);
+    assert_int_equal(kodama_draft_write(draft, NULL, 1000, NULL), KODAMA_OK);
+    save(old, path, NULL);
+    assert_int_equal(kodama_draft_finish(draft, NULL), KODAMA_ERR_BUSY);
+    kodama_draft_close(draft);
+    struct kodama_clip *still = load(path);
+    assert_true(largest_difference(old, still) == 0.0);
+    kodama_clip_destroy(still);
+    /* Where there is none it takes its place. */
+    unlink(path);
+    draft = begin(path, old->format, &config);
+    assert_int_equal(kodama_draft_write(draft, NULL, 1000, NULL), KODAMA_OK);
+    assert_int_equal(kodama_draft_finish(draft, NULL), KODAMA_OK);
+    kodama_draft_close(draft);
+    still = load(path);
+    assert_int_equal(still->n_frames, 1000);
+    kodama_clip_destroy(still);
+    kodama_clip_destroy(old);
+}
+
 static void numbers_that_are_none_become_silence(void **state)
 {
     (void)state;
@@ -240,6 +272,7 @@ int main(void)
         cmocka_unit_test(what_is_resampled_to_fit_does_not_depend_on_pieces),
         cmocka_unit_test(the_target_is_as_it_was_until_the_end),
         cmocka_unit_test(a_wav_of_unknown_length_becomes_a_plain_one),
+        cmocka_unit_test(a_file_that_is_to_be_kept_is_kept),
         cmocka_unit_test(numbers_that_are_none_become_silence),
         cmocka_unit_test(a_full_disk_is_said_and_leaves_nothing),
         cmocka_unit_test(no_frames_are_refused_but_by_wav),

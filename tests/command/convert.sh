@@ -142,6 +142,16 @@ check "an IN that is missing fails before anything is done" [ "$code" -eq 1 -a !
 head -c 30 speech.wav > broken.wav
 run convert part1.wav same.out.wav part2.wav same.out.wav
 check "two with one OUT are a usage error" ended 2
+run convert part1.wav same2.out.wav part2.wav ./same2.out.wav
+check "also when it is spelled in two ways" [ "$code" -eq 2 -a ! -e same2.out.wav ]
+run convert part1.wav part2.wav part2.wav part3.wav --overwrite
+check "one that is read and written is a usage error" ended 2
+run convert part1.wav .
+check "an OUT that is a folder is a usage error" ended 2
+check "with what to give instead" said "--output-dir ."
+run convert part1.wav --output-dir part2.wav
+check "a folder that is a file fails" ended 1
+check "and what it is is said" said "cannot make the folder part2.wav"
 run convert broken.wav e.wav
 check "what is no sound fails" ended 1
 
