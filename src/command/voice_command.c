@@ -4,6 +4,7 @@
 #include <math.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <kodama/voice_model.h>
@@ -185,6 +186,22 @@ static const char *run(struct voice *voice)
 
 /* ------------------------------------------------------------------ opening */
 
+/* The file that is written: a new one, or one that may be replaced, and not the one that is read.
+ */
+static int check_file(const struct voice_command_options *options)
+{
+    struct stat written, read;
+    if (stat(options->to, &written) != 0) return EXIT_DONE;
+    if (options->file && stat(options->file, &read) == 0 && read.st_dev == written.st_dev &&
+        read.st_ino == written.st_ino) {
+        complain("voice", "--to is the file that is read; give the new one another name");
+        return EXIT_USAGE;
+    }
+    if (options->overwrite) return EXIT_DONE;
+    complain("voice", "there is a file %s already; --overwrite replaces it", options->to);
+    return EXIT_FAILED;
+}
+
 static int choose_target(const struct voice_command_options *options, struct voice_target *target)
 {
     const char *to = options->to, *name = strchr(to, ':');
@@ -210,6 +227,7 @@ static int choose_target(const struct voice_command_options *options, struct voi
                  to);
         return EXIT_USAGE;
     }
+    if (strcmp(target->kind, "file") == 0) return check_file(options);
     if (speakers && options->monitor) {
         complain("voice", "--monitor is for a microphone or a file; the speakers are heard anyway");
         return EXIT_USAGE;

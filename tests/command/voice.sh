@@ -121,6 +121,10 @@ check "for as long as was asked for" value 'last["reason"] == "duration" and 1.4
 check "the file is whole" value 'last["duration"] > 1.3'
 run voice --app speaker --to=voice.wav -d 1
 check "a file that is there is not replaced" ended 1
+cp once.wav itself.wav
+run voice --file itself.wav --to=./itself.wav -d 1 --overwrite
+check "a file is not written while it is read" ended 2
+check "and stays as it was" cmp once.wav itself.wav
 run voice --list-presets --json
 check "the preset was saved at the end" value \
     'any(one["name"] == "mine" and one["own"] and one["pitch"] == -4 and one["noise"] == "pink"
