@@ -42,14 +42,15 @@ int error_prefix(struct kodama_error *error, int status, const char *format, ...
 const char *error_errno(int number, char *text, size_t n_bytes);
 
 /**
- * Report that writing a file failed: "cannot WHAT PATH: words", with what to do where that is
- * known.
+ * Report that something failed with a file: "cannot WHAT PATH: words", with what to do where that
+ * is known.
  *
  * @param[out] error  may be NULL
  * @param what        what was tried, such as "write"
  * @param path        the file, as the caller named it
  * @param number      the errno value
- * @param full_hint   what to say when the disk is full
+ * @param full_hint   what to say when the disk is full, beginning with ": "; "" where nothing was
+ *                    to be written: then nobody is told to make a folder, either
  * @return KODAMA_ERR_NOT_FOUND, _PERMISSION, _MEMORY or _IO
  *
  * Thread: any. Real-time safe: no.

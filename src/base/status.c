@@ -88,10 +88,10 @@ int(error_set_file)(struct kodama_error *error, const char *what, const char *pa
     const char *hint = "";
     switch (number) {
     case ENOENT:
-    case ENOTDIR:
+        if (full_hint[0]) hint = ": make its folder first";
         status = KODAMA_ERR_NOT_FOUND;
-        hint = ": make its folder first";
         break;
+    case ENOTDIR: status = KODAMA_ERR_NOT_FOUND; break;
     case EACCES:
     case EPERM:
     case EROFS: status = KODAMA_ERR_PERMISSION; break;

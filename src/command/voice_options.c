@@ -82,6 +82,12 @@ int voice_options_read(const char *command, const struct voice_options *options,
     if (options->noise_file) settings->noise = "file";
     if (options->noise_level > 0) settings->noise_level = (float)options->noise_level;
     if (options->steady) settings->fluctuation = false;
+    if (options->model &&
+        (settings->effect == KODAMA_EFFECT_ROBOT || settings->effect == KODAMA_EFFECT_WHISPER)) {
+        complain(command, "a trained voice cannot be a %s: leave out --model or --preset %s",
+                 voice_effect_name(settings->effect), options->preset);
+        return EXIT_USAGE;
+    }
     config->noise_path = options->noise_file;
     config->seed = options->seed;
     config->deep = options->deep;

@@ -205,8 +205,13 @@ static int run_import(struct voices *voices, const struct invocation *invocation
     import.own_volume = (float)o->own_volume;
     import.transpose = (float)o->transpose;
     import.speaker = o->speaker;
-    if (kodama_voice_store_import(voices->store, &import, &error) < 0 ||
-        kodama_voice_store_find(voices->store, import.name, &entry, &error) < 0)
+    int status = kodama_voice_store_import(voices->store, &import, &error);
+    if (status == KODAMA_ERR_BUSY) {
+        complain("voices", "there is a voice \"%s\" already; --replace takes its place",
+                 import.name);
+        return EXIT_FAILED;
+    }
+    if (status < 0 || kodama_voice_store_find(voices->store, import.name, &entry, &error) < 0)
         return failed(&error);
     if (o->json) return json_print("voices", STDOUT_FILENO, json_voice(&entry));
     struct text page = {0};

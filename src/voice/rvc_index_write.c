@@ -105,7 +105,7 @@ static int write_file(const char *to, const struct content *c, struct kodama_err
     if (failed == 0) return KODAMA_OK;
     if (file) unlink(part);
     return error_set_file(error, "write the index", to, number,
-                          "free some space, or import without the index");
+                          ": free some space, or import without the index");
 }
 
 /* -------------------------------------------------------------------- grouping */

@@ -47,7 +47,7 @@ int voice_folder_make(const char *path, struct kodama_error *error)
         memcpy(part, path, i);
         part[i] = 0;
         if (mkdir(part, 0777) != 0 && errno != EEXIST)
-            return error_set_file(error, "make the folder", part, errno, "free some space");
+            return error_set_file(error, "make the folder", part, errno, ": free some space");
     }
     return KODAMA_OK;
 }
@@ -85,7 +85,7 @@ int voice_folder_copy(const char *from, const char *to, struct kodama_error *err
     if (number == 0 && rename(part, to) != 0) number = errno;
     if (number == 0) return KODAMA_OK;
     unlink(part);
-    return error_set_file(error, "write", to, number, "free some space");
+    return error_set_file(error, "write", to, number, ": free some space");
 }
 
 int voice_folder_remove(const char *path, struct kodama_error *error)
@@ -142,7 +142,7 @@ int voice_folder_write(const char *folder, const struct kodama_voice_entry *entr
     int failed = root ? json_dump_file(root, path, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : -1;
     int number = errno;
     json_decref(root);
-    return failed ? error_set_file(error, "write", path, number, "free some space") : KODAMA_OK;
+    return failed ? error_set_file(error, "write", path, number, ": free some space") : KODAMA_OK;
 }
 
 static bool file_size(const char *path, uint64_t *n_bytes)

@@ -97,9 +97,22 @@ static int take_place(const char *part, const char *folder, bool there, struct k
     if (rename(part, folder) != 0) {
         int number = errno;
         if (there && rename(old, folder) != 0) number = errno;
-        return error_set_file(error, "write", folder, number, "");
+        return error_set_file(error, "write", folder, number, ": free some space");
     }
     return there ? voice_folder_remove(old, error) : KODAMA_OK;
+}
+
+/* A message about the copy that was tried is one about the file that was given. */
+static void name_what_was_given(const char *part, const char *generator, struct kodama_error *error)
+{
+    char copy[KODAMA_VOICE_PATH_BYTES], words[sizeof error->message];
+    if (!error || !voice_folder_path(copy, part, "generator.onnx")) return;
+    for (char *at; (at = strstr(error->message, copy)) != NULL;) {
+        int n = (int)(at - error->message);
+        snprintf(words, sizeof words, "%.*s%s%s", n, error->message, generator, at + strlen(copy));
+        if (strstr(generator, copy)) return;
+        memcpy(error->message, words, sizeof words);
+    }
 }
 
 /* Everything in the folder `part`, checked. */
@@ -117,7 +130,10 @@ static int prepare(struct kodama_voice_store *store, const struct kodama_voice_i
     snprintf(e.folder, sizeof e.folder, "%s", part);
     int status = voice_folder_make(part, error);
     if (status == KODAMA_OK) status = copy_files(part, import, &e, error);
-    if (status == KODAMA_OK) status = try_it(store, import, &e, error);
+    if (status == KODAMA_OK) {
+        status = try_it(store, import, &e, error);
+        if (status < 0) name_what_was_given(part, import->generator, error);
+    }
     if (status == KODAMA_OK && import->encoder)
         status = add_shared(store, import->encoder,
                             e.version == 1 ? "content-256.onnx" : "content-768.onnx", error);

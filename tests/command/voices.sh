@@ -38,7 +38,7 @@ check "it is said what it is" printed "v2 B 40000 Hz"
 run voice import anna "$graphs/A-echo-32000.onnx"
 check "the next one needs no encoder" printed "v2 A 32000 Hz"
 run voice import anna "$graphs/C-echo.onnx"
-check "a name is taken once" said "already"
+check "a name is taken once" said "already; --replace"
 run voice import anna "$graphs/C-echo.onnx" --replace
 check "unless it is to be replaced" printed "v2 C 40000 Hz"
 run voice import bad "$graphs/foreign.onnx"
@@ -48,6 +48,16 @@ check "one of another version says which encoder it needs" said "content-256.onn
 head -c 1000 "$graphs/B-sine.onnx" > "$scratch/cut.onnx"
 run voice import bad "$scratch/cut.onnx"
 check "a file that is cut short is refused" ended 1
+check "by the name that it was given by" said "the model $scratch/cut.onnx cannot be loaded"
+run voice import bad "$scratch/missing.onnx"
+check "one that is not there is said" said "cannot read $scratch/missing.onnx"
+check "and nobody is told to make a folder" sh -c '! grep -q "make its folder" "$1"' - "$scratch/err"
+(
+    trap '' XFSZ
+    ulimit -f 1
+    run voice import bad "$graphs/B-sine.onnx"
+)
+check "a full disk is said, with what to do" said ": free some space"
 run voice models --json
 check "both are listed, and nothing else" "$PYTHON" -c '
 import json, sys
@@ -63,6 +73,9 @@ check "it is as long, and not silent" "$PYTHON" -c '
 import json, sys
 it = json.load(open(sys.argv[1]))
 assert abs(it["duration"] - float(sys.argv[2])) < 0.1, it' "$scratch/out" "$speech_s"
+run convert --model robin --preset robot "$speech" "$scratch/no.wav"
+check "what a model cannot be is refused" ended 2
+check "and that is said" said "a trained voice cannot be a robot"
 run convert --model nobody "$speech" "$scratch/no.wav"
 check "a model that is not there is said" said nobody
 check "and nothing is written" [ ! -e "$scratch/no.wav" ]
