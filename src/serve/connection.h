@@ -72,6 +72,9 @@ struct connection {
     bool body_waits;       /* it is not read: its thread is behind */
 };
 
+/* Descriptors that a network holds until it ends: see spare(). */
+enum { NETWORK_SPARES = 8 };
+
 struct network {
     struct kodama_server *server;
     uv_loop_t loop;
@@ -83,6 +86,7 @@ struct network {
     struct lws_protocols protocols[2];   /* one, and the end */
     char subprotocol[SUBPROTOCOL_BYTES]; /* its name, during a handshake */
     const char *spoken;                  /* what is to be answered then; static */
+    int spares[NETWORK_SPARES];
     struct connection *connections;
     struct session *sessions; /* each with a reference */
     struct session *heard;    /* got audio, each with a reference; linked by next_heard */

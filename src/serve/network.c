@@ -7,6 +7,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -458,6 +459,22 @@ static int create_vhost(struct network *network, struct lws_context_creation_inf
     return KODAMA_OK;
 }
 
+/* libwebsockets 4.1 on libuv closes the descriptor of its event pipe twice, the second time when
+ * the loop runs after lws_context_destroy() (its issue 2514). What another thread of this process
+ * opens in between must not get that number. The lowest free one is given first: so some lower ones
+ * are held from before the pipe is made, and become free right before it is closed. */
+static void spare(struct network *network)
+{
+    for (int i = 0; i < NETWORK_SPARES; i++)
+        network->spares[i] = fcntl(uv_backend_fd(&network->loop), F_DUPFD_CLOEXEC, 0);
+}
+
+static void spare_no_more(struct network *network)
+{
+    for (int i = 0; i < NETWORK_SPARES; i++)
+        if (network->spares[i] >= 0) close(network->spares[i]);
+}
+
 int network_open(struct kodama_server *server, struct kodama_error *error)
 {
     const struct kodama_server_config *config = &server->config;
@@ -471,6 +488,7 @@ int network_open(struct kodama_server *server, struct kodama_error *error)
         return error_set(error, KODAMA_ERR_SYSTEM, "server: cannot make an event loop");
     }
     network->has_loop = true;
+    spare(network);
     uv_timer_init(&network->loop, &network->timer);
     network->timer.data = network;
     uv_check_init(&network->loop, &network->check);
@@ -553,6 +571,7 @@ void network_free(struct network *network)
          * (its README.event-libs). */
         uv_timer_stop(&network->timer);
         uv_check_stop(&network->check);
+        spare_no_more(network);
         if (network->context) {
             lws_context_destroy(network->context);
             for (int i = 0; i < 100 && uv_run(&network->loop, UV_RUN_NOWAIT); i++) continue;

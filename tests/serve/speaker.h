@@ -176,6 +176,7 @@ static inline void speaker_connect(struct speaker *speaker)
              speaker->has_session ? "" : speaker->query);
     struct client client = client_open(speaker->port, path, NULL);
     speaker->heard->n_connections++;
+    if (!client.is_open) usleep(1000); /* the server may be busy beginning */
     if (client.is_open && speaker->has_session) {
         snprintf(text, sizeof text,
                  "{\"type\":\"resume\",\"session\":\"%s\",\"token\":\"%s\",\"last_seq\":%llu}",

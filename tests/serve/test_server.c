@@ -4,6 +4,8 @@
 #include "base/memory.h"
 #include "serve/material.h"
 
+#include <fcntl.h>
+
 static struct kodama_model *sphinx(void)
 {
     struct kodama_model_config config = KODAMA_MODEL_CONFIG_INIT;
@@ -518,6 +520,43 @@ static void a_server_that_was_idle_hears_again(void **state)
     free(sound.frames);
 }
 
+/* Somebody else in this process, who opens and closes until `ends`. */
+struct stranger {
+    struct thread thread;
+    _Atomic bool ends;
+    int n_lost;
+};
+
+static void open_and_close(void *argument)
+{
+    struct stranger *stranger = argument;
+    while (!atomic_load(&stranger->ends)) {
+        int fd = open("/dev/null", O_RDONLY);
+        usleep(20);
+        if (close(fd) != 0) stranger->n_lost++;
+    }
+}
+
+static void a_server_that_ends_closes_nothing_that_is_not_its_own(void **state)
+{
+    (void)state;
+    struct stranger stranger = {.n_lost = 0};
+    script_reset();
+    struct kodama_model *model = open_script(1);
+    for (int i = 0; i < 200; i++) {
+        struct kodama_server_config config = free_port();
+        struct kodama_server *server = open_server(model, &config);
+        atomic_store(&stranger.ends, false);
+        assert_int_equal(
+            thread_start(&stranger.thread, "stranger", open_and_close, &stranger, NULL), KODAMA_OK);
+        kodama_server_close(server);
+        atomic_store(&stranger.ends, true);
+        thread_join(&stranger.thread);
+    }
+    assert_int_equal(stranger.n_lost, 0);
+    kodama_model_close(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -536,6 +575,7 @@ int main(void)
         cmocka_unit_test(whoever_does_not_read_costs_little_memory_and_loses_nothing),
         cmocka_unit_test(pages_are_answered_from_memory),
         cmocka_unit_test(a_server_that_was_idle_hears_again),
+        cmocka_unit_test(a_server_that_ends_closes_nothing_that_is_not_its_own),
         cmocka_unit_test(a_configuration_that_cannot_work_is_refused_in_words),
     };
     return cmocka_run_group_tests_name("server", tests, NULL, NULL);
