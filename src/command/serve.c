@@ -109,7 +109,7 @@ static void reload(const struct serve_options *options, struct kodama_server *se
 static void wait_for_signal(const struct serve_options *options, struct kodama_server *server,
                             const struct kodama_log *log)
 {
-    unsigned n_reloads = interrupt_reloads();
+    unsigned n_reloads = 0; /* one may have come since the address was printed */
     while (!interrupt_signal()) {
         if (interrupt_reloads() != n_reloads) {
             n_reloads = interrupt_reloads();

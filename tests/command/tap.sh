@@ -14,7 +14,7 @@ fail() {
     n_tests=$((n_tests + 1))
     echo "not ok $n_tests - $1"
     for shown in "$scratch/out" "$scratch/err"; do
-        if [ -s "$shown" ]; then head -n 20 "$shown" | sed 's/^/# /'; fi
+        if [ -s "$shown" ]; then awk 'NR <= 20 { print "# " $0 }' "$shown"; fi
     done
 }
 skip() {

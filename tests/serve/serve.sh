@@ -10,7 +10,8 @@ fi
 # start ARGUMENT...: leaves $server and $url
 start() {
     : > "$scratch/url" # the address of the one before must not be read
-    "$KODAMA" serve --port 0 "$@" > "$scratch/url" 2> "$scratch/err" &
+    # Also where these tests run under nohup, which makes SIGHUP ignored.
+    env --default-signal=HUP "$KODAMA" serve --port 0 "$@" > "$scratch/url" 2> "$scratch/err" &
     server=$!
     for i in $(seq 300); do
         url=$(cat "$scratch/url")
