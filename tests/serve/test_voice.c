@@ -245,13 +245,14 @@ static void many_voices_at_once_are_each_continuous(void **state)
             talk_send(&talks[i], sound.frames + at, 640, 640, &random);
         }
     }
+    /* All at once: who is silent while others are looked at is given up on a slow machine. */
+    for (int i = 0; i < VOICES; i++) talk_stop(&talks[i]);
     for (int i = 0; i < VOICES; i++) {
         struct kodama_voice_settings settings = KODAMA_VOICE_SETTINGS_INIT;
         settings.pitch = (float)(i - 10);
         size_t n_bytes;
         uint32_t latency;
         uint8_t *expected = changed_locally(&sound, settings, NULL, 0, &n_bytes, &latency);
-        talk_stop(&talks[i]);
         assert_int_equal(talks[i].n_bytes, n_bytes);
         assert_memory_equal(talks[i].bytes, expected, n_bytes);
         talk_close(&talks[i]);
