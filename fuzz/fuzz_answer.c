@@ -24,7 +24,7 @@ static bool begin(struct kodama_client *c, bool renews)
 
 static void end(struct kodama_client *c)
 {
-    queue_clear(&c->events);
+    event_queue_clear(&c->events);
     tape_free(&c->tape);
     condition_destroy(&c->changed);
     mutex_destroy(&c->mutex);

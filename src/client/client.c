@@ -45,13 +45,13 @@ static void unlock_and_wake(struct kodama_client *c, bool wake)
 
 void client_tell(struct kodama_client *c, const struct kodama_client_event *event)
 {
-    struct queue_node *node = queue_node_create(event);
-    if (!node) {
+    struct client_event *copy = client_event_create(event);
+    if (!copy) {
         client_fail(c, KODAMA_ERR_MEMORY, "client: out of memory");
         return;
     }
     mutex_lock(&c->mutex);
-    unlock_and_wake(c, queue_push(&c->events, node));
+    unlock_and_wake(c, event_queue_push(&c->events, &copy->node));
 }
 
 void client_end(struct kodama_client *c)
@@ -221,7 +221,7 @@ int kodama_client_next(struct kodama_client *c, struct kodama_client_event *even
             return timeout_ns == 0 ? KODAMA_ERR_EMPTY : KODAMA_ERR_TIMEOUT;
         }
     }
-    c->delivered = queue_pop(&c->events);
+    c->delivered = (struct client_event *)event_queue_pop(&c->events);
     if (!has_something(c)) signal_outside(c);
     int status = c->failure.status < 0 ? c->failure.status : KODAMA_ERR_CLOSED;
     mutex_unlock(&c->mutex);
@@ -293,7 +293,7 @@ void kodama_client_close(struct kodama_client *c)
         thread_join(&c->thread);
     }
     line_close(c);
-    queue_clear(&c->events);
+    event_queue_clear(&c->events);
     free(c->delivered);
     if (c->has_waitable) waitable_destroy(c->waitable);
     tape_free(&c->tape);

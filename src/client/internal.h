@@ -15,7 +15,7 @@
 #include "audio/resampler.h"
 #include "base/thread.h"
 #include "client/address.h"
-#include "client/queue.h"
+#include "client/event.h"
 #include "client/tape.h"
 
 enum {
@@ -62,8 +62,8 @@ struct kodama_client {
     bool closing;
     bool ended; /* nothing comes any more */
     struct kodama_error failure;
-    struct queue events;
-    struct queue_node *delivered; /* the reader's, until its next call */
+    struct event_queue events;
+    struct client_event *delivered; /* the reader's, until its next call */
     struct kodama_waitable waitable;
     bool has_waitable;
     uint64_t heard;                   /* of the tape: the server's detector heard all before it */

@@ -45,10 +45,10 @@ uint64_t recognizer_to_input(const struct kodama_recognizer *recognizer, uint64_
 
 /** Append an event. Lock held; *wake says that the reader is to be woken after it is let go. A lost
  * event (memory) is not told: there would be no memory to tell it. */
-static void push(struct kodama_recognizer *r, struct event_node *node, bool *wake)
+static void push(struct kodama_recognizer *r, struct recognizer_event *event, bool *wake)
 {
-    if (!node) return;
-    if (event_queue_push(&r->events, node)) *wake = true;
+    if (!event) return;
+    if (event_queue_push(&r->events, &event->node)) *wake = true;
     condition_broadcast(&r->changed);
 }
 
@@ -443,7 +443,7 @@ int kodama_recognizer_next(struct kodama_recognizer *r, struct kodama_event *eve
             return KODAMA_ERR_TIMEOUT;
         }
     }
-    r->delivered = event_queue_pop(&r->events);
+    r->delivered = (struct recognizer_event *)event_queue_pop(&r->events);
     if (!r->events.first && !ended(r) && r->has_waitable) waitable_clear(r->waitable);
     mutex_unlock(&r->mutex);
     if (!r->delivered) return KODAMA_ERR_CLOSED;

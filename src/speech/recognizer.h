@@ -78,7 +78,7 @@ struct kodama_recognizer {
     bool slow;                                   /* in an episode */
     bool finished;
     struct event_queue events;
-    struct event_node *delivered; /* the reader's, until its next call */
+    struct recognizer_event *delivered; /* the reader's, until its next call */
     struct kodama_waitable waitable;
     bool has_waitable;
 };

@@ -1,32 +1,38 @@
-/* The queue of a recogniser's events. */
+/* An event of a recogniser, as it waits for its reader. */
 #include "speech/recognizer_events.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct event_node *event_create(const struct kodama_event *event, const struct engine_word *words,
-                                size_t n_words, uint64_t begin)
+struct recognizer_event *event_create(const struct kodama_event *event,
+                                      const struct engine_word *words, size_t n_words,
+                                      uint64_t begin)
 {
     size_t n_text = event->text ? strlen(event->text) + 1 : 0;
     size_t n_bytes = n_text;
     for (size_t i = 0; i < n_words; i++) n_bytes += strlen(words[i].text) + 1;
-    size_t n_fixed = sizeof(struct event_node);
+    size_t n_fixed = sizeof(struct recognizer_event);
     if (n_words > (SIZE_MAX / 2 - n_fixed) / sizeof(struct kodama_word)) return NULL;
     n_fixed += n_words * sizeof(struct kodama_word);
-    struct event_node *node = n_bytes < SIZE_MAX / 2 ? malloc(n_fixed + n_bytes) : NULL;
-    if (!node) return NULL;
-    *node = (struct event_node){.event = *event};
-    if (event->language && event->language[0]) {
-        snprintf(node->language, sizeof node->language, "%s", event->language);
-        node->event.language = node->language;
-    } else {
-        node->event.language = NULL;
+    struct recognizer_event *made = n_bytes < SIZE_MAX / 2 ? malloc(n_fixed + n_bytes) : NULL;
+    if (!made) return NULL;
+    bool is_partial = event->kind == KODAMA_EVENT_PARTIAL;
+    *made = (struct recognizer_event){.event = *event};
+    if (is_partial || event->kind == KODAMA_EVENT_FINAL) {
+        made->node =
+            (struct event_node){.about = 1 + (uint64_t)event->utterance, .passing = is_partial};
     }
-    struct kodama_word *copies = (struct kodama_word *)(node + 1);
+    if (event->language && event->language[0]) {
+        snprintf(made->language, sizeof made->language, "%s", event->language);
+        made->event.language = made->language;
+    } else {
+        made->event.language = NULL;
+    }
+    struct kodama_word *copies = (struct kodama_word *)(made + 1);
     char *bytes = (char *)(copies + n_words);
     if (event->text) memcpy(bytes, event->text, n_text);
-    node->event.text = event->text ? bytes : NULL;
+    made->event.text = event->text ? bytes : NULL;
     bytes += n_text;
     for (size_t i = 0; i < n_words; i++) {
         size_t n = strlen(words[i].text) + 1;
@@ -39,58 +45,7 @@ struct event_node *event_create(const struct kodama_event *event, const struct e
         };
         bytes += n;
     }
-    node->event.words = n_words > 0 ? copies : NULL;
-    node->event.n_words = n_words;
-    return node;
-}
-
-/** Take an undelivered partial of an utterance out. */
-static void drop_partial(struct event_queue *queue, uint32_t utterance)
-{
-    struct event_node *before = NULL;
-    for (struct event_node *node = queue->first; node; before = node, node = node->next) {
-        if (node->event.kind != KODAMA_EVENT_PARTIAL || node->event.utterance != utterance) {
-            continue;
-        }
-        if (before) {
-            before->next = node->next;
-        } else {
-            queue->first = node->next;
-        }
-        if (queue->last == node) queue->last = before;
-        free(node);
-        return; /* there is never a second one */
-    }
-}
-
-bool event_queue_push(struct event_queue *queue, struct event_node *node)
-{
-    bool was_empty = !queue->first;
-    enum kodama_event_kind kind = node->event.kind;
-    if (kind == KODAMA_EVENT_PARTIAL || kind == KODAMA_EVENT_FINAL) {
-        drop_partial(queue, node->event.utterance);
-    }
-    node->next = NULL;
-    if (queue->last) {
-        queue->last->next = node;
-    } else {
-        queue->first = node;
-    }
-    queue->last = node;
-    return was_empty;
-}
-
-struct event_node *event_queue_pop(struct event_queue *queue)
-{
-    struct event_node *node = queue->first;
-    if (!node) return NULL;
-    queue->first = node->next;
-    if (!queue->first) queue->last = NULL;
-    return node;
-}
-
-void event_queue_clear(struct event_queue *queue)
-{
-    struct event_node *node;
-    while ((node = event_queue_pop(queue))) free(node);
+    made->event.words = n_words > 0 ? copies : NULL;
+    made->event.n_words = n_words;
+    return made;
 }

@@ -1,5 +1,4 @@
-/* The queue of a recogniser's events: ordered, with overtaken partials left out. Not locked: its
- * owner does that. */
+/* An event of a recogniser, as it waits in a queue for its reader. */
 #ifndef SPEECH_RECOGNIZER_EVENTS_H
 #define SPEECH_RECOGNIZER_EVENTS_H
 
@@ -7,17 +6,14 @@
 
 #include <kodama/recognizer.h>
 
+#include "base/event_queue.h"
 #include "speech/engine.h"
 
 /** An event and the memory its pointers lead to, in one piece; free with free(). */
-struct event_node {
-    struct event_node *next;
+struct recognizer_event {
+    struct event_node node; /* a final or a newer partial takes the place of a partial */
     struct kodama_event event;
     char language[ENGINE_LANGUAGE_BYTES]; /* where event.language points, when it does */
-};
-
-struct event_queue {
-    struct event_node *first, *last;
 };
 
 /**
@@ -29,16 +25,8 @@ struct event_queue {
  * @param begin    the utterance's first sample (16 kHz), where the words' times count from
  * @return NULL when memory is out
  */
-struct event_node *event_create(const struct kodama_event *event, const struct engine_word *words,
-                                size_t n_words, uint64_t begin);
-
-/** Append. A PARTIAL or FINAL takes the place of an undelivered PARTIAL of the same utterance.
- * True when the queue was empty before. */
-bool event_queue_push(struct event_queue *queue, struct event_node *node);
-
-/** Take the first one; NULL when there is none. */
-struct event_node *event_queue_pop(struct event_queue *queue);
-
-void event_queue_clear(struct event_queue *queue);
+struct recognizer_event *event_create(const struct kodama_event *event,
+                                      const struct engine_word *words, size_t n_words,
+                                      uint64_t begin);
 
 #endif
