@@ -238,6 +238,7 @@ static int load(struct session *s, struct record *record)
 const struct session_work hearing = {
     .kind = SESSION_HEARS,
     .takes_packets = true,
+    .recognizes = true,
     .deadline_ns = 200 * CLOCK_NS_PER_MS,
     .open = open_hearing,
     .deliver = deliver,

@@ -41,6 +41,7 @@ struct session_work {
     /** How late it may be: of those that wait the one goes first whose time is over first. */
     uint64_t deadline_ns;
     bool takes_packets; /* it hears Opus packets as well as frames */
+    bool recognizes;    /* the engine and model of its settings are the server's own */
     /** Optional, both or none: whether beginning has something to wait for, and doing that, on the
      * loader; `open` follows. */
     bool (*waits)(const struct session *session);

@@ -70,7 +70,7 @@ bool sessions_make_room(struct network *network)
 
 static bool is_served(struct connection *connection, const struct settings *settings)
 {
-    if (connection->dialect->work == &voicing) return true; /* the loader will see */
+    if (!connection->dialect->work->recognizes) return true; /* the loader will see */
     if (!served_is(connection->server, settings->engine, "")) {
         connection_refuse(connection, "not_found", "that engine is not served here", 1008);
         return false;
