@@ -5,7 +5,7 @@
 
 #include "serve/material.h"
 
-enum { RATE_HZ = 48000, SECONDS = 60, HEAD_BYTES = 44 };
+enum { RATE_HZ = 48000, SECONDS = 20, HEAD_BYTES = 44 };
 
 static void put(uint8_t *at, uint32_t value, int n_bytes)
 {
