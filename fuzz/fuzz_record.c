@@ -67,8 +67,6 @@ static struct record sound[SOUND_RECORDS];
 
 static void close_session(struct session *session)
 {
-    if (session->state) session->dialect->work->close(session, session->state);
-    session->state = NULL;
     session_unref(session);
 }
 

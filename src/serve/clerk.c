@@ -289,9 +289,6 @@ void clerk_free(struct kodama_server *server)
     struct fetched *next;
     for (struct fetched *f = clerk_fetched(server); f; f = next) {
         next = f->next;
-        if (f->session && f->session->state) {
-            f->session->dialect->work->close(f->session, f->session->state);
-        }
         if (f->session) session_unref(f->session);
         free(f);
     }

@@ -57,6 +57,9 @@ void session_ref(struct session *s)
 void session_unref(struct session *s)
 {
     if (atomic_fetch_sub_explicit(&s->references, 1, memory_order_acq_rel) != 1) return;
+    /* The workers have ended before it could, as when the clerk had its turn: its recogniser still
+     * tells it of what it hears, until it is closed. */
+    if (s->state) s->dialect->work->close(s, s->state);
     outbox_free(&s->outbox);
     inbox_close(&s->inbox);
     kodama_voice_model_close(s->fetched);

@@ -139,8 +139,6 @@ struct session *session_load(struct kodama_server *server, const void *data, siz
     if (loaded && works) loaded = dialect->work->load(s, &record) == KODAMA_OK;
     if (loaded && !works && !s->ended) loaded = false;
     if (loaded && !record.failed && record.offset == n_bytes) return s;
-    if (s->state) dialect->work->close(s, s->state);
-    s->state = NULL;
     session_unref(s);
     return NULL;
 }

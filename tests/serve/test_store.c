@@ -255,7 +255,6 @@ static void a_damaged_record_is_no_session(void **state)
     server = open_durable(model);
     struct session *session = session_load(server, data, n_bytes);
     assert_non_null(session);
-    session->dialect->work->close(session, session->state);
     session_unref(session);
     for (size_t n = 0; n < n_bytes; n += 1 + n / 16) assert_null(session_load(server, data, n));
     data[0] ^= 1;
