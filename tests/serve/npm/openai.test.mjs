@@ -1,9 +1,13 @@
 // The npm package `openai` as a client: transcriptions in every form, a stream, models, errors.
 import assert from 'node:assert/strict';
+import { File } from 'node:buffer';
 import { createReadStream, readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import OpenAI, { toFile } from 'openai';
 import { speechFile, startServer } from './server.mjs';
+
+// The package wants it as a global, which it is from Node 20 on; Debian 12 has 18.
+globalThis.File ??= File;
 
 let server, client;
 before(async () => {
