@@ -87,7 +87,7 @@ tsan:
 	@tools/run-tests $(BUILD)-tsan --timeout-multiplier 8
 
 valgrind: build
-	@tools/run-tests $(BUILD) --setup valgrind --suite base --suite ring --suite audio --suite stream
+	@tools/run-tests $(BUILD) --setup valgrind --suite base --suite ring --suite audio --suite stream --suite fuzz
 
 comma := ,
 
