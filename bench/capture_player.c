@@ -9,6 +9,11 @@
 
 #include "capture.h"
 
+/* In PipeWire's macros. */
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wgnu-empty-initializer"
+#endif
+
 const char *player_name(char *name, size_t n_bytes, int index)
 {
     snprintf(name, n_bytes, "bench-player-%02d", index);
