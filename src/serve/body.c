@@ -63,6 +63,10 @@ void body_go_on(struct connection *connection)
 
 void body_tick(struct connection *connection, uint64_t now_ns)
 {
+    if (connection->lingers_ns && now_ns > connection->lingers_ns) {
+        lws_set_timeout(connection->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+        return;
+    }
     if (!connection->siphon) return;
     if (connection->body_waits) connection->heard_ns = now_ns;
     /* While libwebsockets reads, it looks at that itself. */

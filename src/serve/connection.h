@@ -69,6 +69,7 @@ struct connection {
     bool has_head;         /* the answer's was sent */
     int64_t n_due;         /* bytes of the answer that follow; < 0: until the socket is closed */
     bool ends;             /* the socket is closed after the answer: its body was not read */
+    uint64_t lingers_ns;   /* until then what comes is read and not heard; 0: no answer yet */
     bool body_waits;       /* it is not read: its thread is behind */
 };
 

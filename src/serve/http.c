@@ -12,7 +12,7 @@
 #include "serve/siphon.h"
 #include "serve/upload.h"
 
-enum { HEADERS_BYTES = 1024 };
+enum { HEADERS_BYTES = 1024, LINGER_MS = 2000 };
 
 /* ------------------------------------------------------------------ admission */
 
@@ -141,10 +141,15 @@ static int send_bytes(struct connection *connection, char *body, size_t n_bytes,
     return n < (int)n_bytes ? -1 : 0;
 }
 
+/* To close while bytes are unread would take the answer away from a client that still sends (RFC
+ * 9112, 9.6): for a moment they are read. */
 static int complete(struct connection *connection)
 {
-    if (connection->ends) return -1;
-    return lws_http_transaction_completed(connection->wsi) ? -1 : 0;
+    if (!connection->ends) return lws_http_transaction_completed(connection->wsi) ? -1 : 0;
+    if (connection->whole) return -1;
+    connection->lingers_ns = clock_now_ns() + LINGER_MS * CLOCK_NS_PER_MS;
+    if (connection->body_waits) body_go_on(connection);
+    return 0;
 }
 
 static void leave_upload(struct connection *connection)
@@ -418,7 +423,6 @@ static int give_up(struct connection *connection, unsigned status, const char *w
 {
     siphon_end(connection);
     leave_upload(connection);
-    connection->whole = true;
     return refuse_upload(connection, status, words);
 }
 
@@ -427,7 +431,7 @@ int http_body(struct connection *connection, const void *bytes, size_t n_bytes)
     if (connection->orders) {
         return connection_gather(connection, bytes, n_bytes, SERVED_ORDER_BYTES_MAX) < 0 ? -1 : 0;
     }
-    if (!connection->upload || connection->whole) return 0; /* refused, and told; or it was whole */
+    if (!connection->upload || connection->whole) return 0; /* refused, or it was whole */
     switch (body_read(connection, bytes, n_bytes)) {
     case BODY_GOES_ON: return 0;
     case BODY_ENDED:
@@ -447,7 +451,10 @@ int http_body_end(struct connection *connection)
 {
     if (connection->orders) return answer_order(connection);
     /* Of a chunked body it knows no end: this is where its own count is. */
-    return connection->upload && !connection->is_chunked ? end_body(connection) : 0;
+    if (connection->is_chunked) return 0;
+    if (connection->upload) return end_body(connection);
+    connection->whole = true;
+    return connection->lingers_ns ? -1 : 0;
 }
 
 void http_wake(struct connection *connection)
