@@ -146,7 +146,6 @@ char *outbox_take(struct outbox *outbox, size_t room, size_t *n_bytes, enum outb
 
 bool outbox_rewind(struct outbox *outbox, uint64_t last_seq)
 {
-    if (last_seq > outbox->seq && outbox->restored && outbox->holds) outbox->seq = last_seq;
     if (last_seq < outbox->dropped_seq || last_seq > outbox->seq) return false;
     for (struct outbox_message *at = outbox->first; at && at != outbox->unsent; at = at->next) {
         if (at->seq <= last_seq) continue;
@@ -192,7 +191,8 @@ void outbox_release(struct outbox *outbox, uint64_t stored_seq)
     if (stored_seq > outbox->stored_seq) outbox->stored_seq = stored_seq;
 }
 
-/* All count as sent: a resume says what has to be sent again. */
+/* All count as sent: a resume says what has to be sent again. What was only of the moment had
+ * numbers, too, after the record of a process that was lost: new ones begin behind them. */
 void outbox_load(struct outbox *outbox, struct record *record)
 {
     record_get_tag(record, "OUTB", 1);
@@ -216,7 +216,7 @@ void outbox_load(struct outbox *outbox, struct record *record)
         outbox->kept_bytes += message->n_bytes;
         before = seq;
     }
-    outbox->restored = true;
     outbox->stored_seq = outbox->seq;
+    if (outbox->holds) outbox->seq += OUTBOX_SEQ_LEAP;
     forget_oldest(outbox);
 }

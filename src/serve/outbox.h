@@ -26,6 +26,8 @@ enum {
     OUTBOX_UNSENT_MAX = 256 * 1024,
     /* Sent bytes that are kept: an hour of fast speech with the times of its words. */
     OUTBOX_KEPT_MAX = 1024 * 1024,
+    /* More numbers than a session gives between two records. */
+    OUTBOX_SEQ_LEAP = 1 << 20,
 };
 
 struct outbox_message {
@@ -47,7 +49,6 @@ struct outbox {
      * session up after a crash knows all that its client was told. */
     bool holds;
     uint64_t stored_seq; /* the store has it up to this number */
-    bool restored;       /* it comes from a record; partials that followed are not in it */
 };
 
 void outbox_free(struct outbox *outbox);
@@ -74,7 +75,7 @@ bool outbox_is_held(const struct outbox *outbox);
  * the answer: to be given to outbox_release() once the record is stored. */
 uint64_t outbox_save(struct outbox *outbox, struct record *record);
 void outbox_release(struct outbox *outbox, uint64_t stored_seq);
-/** Into an empty one. */
+/** Into an empty one, whose `holds` is set. */
 void outbox_load(struct outbox *outbox, struct record *record);
 
 static inline bool outbox_is_clogged(const struct outbox *outbox)

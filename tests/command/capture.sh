@@ -22,7 +22,7 @@ export KODAMA_BACKEND="$kind"
 
 # An application: paplay, which calls itself Songster and plays a tone for a while: one whose frames can be told
 # from each other, or a long one.
-"$PYTHON" "$support/tone-check" make song.wav 1000 12
+"$PYTHON" "$support/tone-check" make song.wav 1000 40
 for tone in 1000 3000; do
     "$KODAMA" record --fast -i tone:$tone --raw s16:48000:2 -d 300 -o long-$tone.wav > out.txt
 done

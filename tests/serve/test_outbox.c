@@ -1,6 +1,7 @@
 /* Tests of the outbox: numbers, shedding, replay. */
 #include "support/support.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,6 +100,46 @@ static void memory_is_bounded_and_what_was_dropped_is_not_replayed(void **state)
     outbox_free(&outbox);
 }
 
+/* A process is lost after its record was stored: what it still sent had numbers that the next one
+ * does not know. */
+static void what_another_process_says_is_newer_than_all_that_the_lost_one_sent(void **state)
+{
+    (void)state;
+    struct outbox lost = {.holds = true}, next = {.holds = true};
+    struct record record = record_writer();
+    push(&lost, "{\"f\":1}", OUTBOX_KEPT, 0);
+    assert_int_equal(outbox_save(&lost, &record), 1);
+    outbox_release(&lost, 1);
+    expect(&lost, "{\"seq\":1,\"f\":1}");
+    for (int i = 2; i <= 5; i++) {
+        char expected[30];
+        push(&lost, "{\"a\":1}", OUTBOX_ACK, 0);
+        snprintf(expected, sizeof expected, "{\"seq\":%d,\"a\":1}", i);
+        expect(&lost, expected);
+    }
+    outbox_free(&lost);
+    struct record reader = record_reader(record.data, record.n_bytes);
+    outbox_load(&next, &reader);
+    assert_false(reader.failed);
+    record_free(&record);
+
+    /* It goes on, and is saved, before its client is back. */
+    record = record_writer();
+    push(&next, "{\"f\":2}", OUTBOX_KEPT, 0);
+    uint64_t seq = outbox_save(&next, &record);
+    outbox_release(&next, seq);
+    record_free(&record);
+    assert_true(seq > 5);
+    assert_true(outbox_rewind(&next, 5));
+    char expected[40];
+    snprintf(expected, sizeof expected, "{\"seq\":%d,\"f\":2}", (int)seq);
+    expect(&next, expected);
+    expect(&next, NULL);
+    assert_true(outbox_rewind(&next, 0));
+    expect(&next, "{\"seq\":1,\"f\":1}");
+    outbox_free(&next);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -106,6 +147,7 @@ int main(void)
         cmocka_unit_test(a_newer_partial_takes_the_place_of_an_unsent_one),
         cmocka_unit_test(what_is_kept_is_replayed_with_its_numbers),
         cmocka_unit_test(memory_is_bounded_and_what_was_dropped_is_not_replayed),
+        cmocka_unit_test(what_another_process_says_is_newer_than_all_that_the_lost_one_sent),
     };
     return cmocka_run_group_tests_name("outbox", tests, NULL, NULL);
 }

@@ -133,9 +133,10 @@ static void a_durable_store_lets_sessions_outlive_their_server(void **state)
     struct kodama_model *model = open_script(2);
     heard_locally(&expected, model, &sound, true);
     assert_int_equal(store_memory.open(&ledger.memory, NULL), KODAMA_OK);
-    struct killing killing = {.model = model, .random = {9}};
+    static struct killing killing; /* its thread goes on when a test fails */
+    killing = (struct killing){.model = model, .random = {9}};
     killing.server = open_durable(model);
-    struct proxy proxy;
+    static struct proxy proxy;
     proxy_start(&proxy, kodama_server_port(killing.server), 5, 100000);
     killing.proxy = &proxy;
     assert_int_equal(thread_start(&killing.thread, "killing", kill_servers, &killing, NULL), 0);
