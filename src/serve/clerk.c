@@ -199,6 +199,22 @@ void clerk_remove(struct session *session)
 
 /* ----------------------------------------------------------------- fetching */
 
+/* So that it can be taken up again should this process be lost now; as it is here, with the numbers
+ * that this process gives, so that the next one begins behind them. */
+static void keep_fetched(struct kodama_server *server, const char *key, struct session *session)
+{
+    const struct store *store = &server->store;
+    struct record record = record_writer();
+    struct session_saved saved = {0};
+    int status = session_save(session, &record, &saved);
+    if (status == KODAMA_OK) {
+        status =
+            store->ops->put(store->state, key, record.data, record.n_bytes, renewed_ms(server));
+    }
+    if (status == KODAMA_OK) session->safe = saved.frames;
+    record_free(&record);
+}
+
 static void run_fetch(struct kodama_server *server, struct clerk_job *job)
 {
     struct clerk *clerk = &server->clerk;
@@ -211,11 +227,8 @@ static void run_fetch(struct kodama_server *server, struct clerk_job *job)
     if (store->ops->take(store->state, key, &data, &n_bytes) == KODAMA_OK) {
         fetched->session = session_load(server, data, n_bytes);
     }
-    if (fetched->session && store->ops->durable) {
-        /* So that it can be taken up again should this process be lost now. */
-        int status = store->ops->put(store->state, key, data, n_bytes, renewed_ms(server));
-        if (status == KODAMA_OK) fetched->session->safe = fetched->session->inbox.frames;
-    }
+    if (fetched->session && store->ops->durable) keep_fetched(server, key, fetched->session);
+    if (fetched->session) schedule_release(fetched->session, false);
     free(data);
     mutex_lock(&clerk->mutex);
     if (clerk->last_fetched) {

@@ -115,6 +115,8 @@ static void supersede(struct connection *older, struct session *session)
 
 void connection_resume(struct connection *connection, struct session *session, uint64_t last_seq)
 {
+    const struct store_ops *store = session->server->store.ops;
+    bool is_durable = store && store->durable;
     mutex_lock(&session->mutex);
     bool has_messages = outbox_rewind(&session->outbox, last_seq);
     bool was_parked = has_messages && session->parked;
@@ -122,9 +124,11 @@ void connection_resume(struct connection *connection, struct session *session, u
         session->n_moves++;
         session->parked = session->to_be_parked = false;
     }
+    /* It is kept for as long as its client could have been away, no longer. */
+    if (was_parked && is_durable) session->to_be_renewed = true;
     mutex_unlock(&session->mutex);
     /* What the store has would soon be too old. */
-    if (was_parked) clerk_remove(session);
+    if (was_parked && !is_durable) clerk_remove(session);
     if (!has_messages) {
         METRICS_ADD(connection->server->metrics.refused[REFUSED_RESUME], 1);
         connection_refuse(connection, "gone", "messages after that one are not there any more",

@@ -196,8 +196,9 @@ int kodama_server_stop(struct kodama_server *server, int64_t timeout_ns)
 void kodama_server_close(struct kodama_server *server)
 {
     if (!server) return;
-    atomic_store(&server->stopping, true);
+    /* In this order: what stops ends its sessions in words, and a store would keep that. */
     atomic_store(&server->closing, true);
+    atomic_store(&server->stopping, true);
     if (server->running) {
         network_wake(server->network);
         thread_join(&server->thread);

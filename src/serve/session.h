@@ -181,7 +181,8 @@ struct session_saved {
 
 /** Write it. Its turn is the caller's; may wait. @return KODAMA_OK or an error */
 int session_save(struct session *session, struct record *record, struct session_saved *saved);
-/** The session of a record, ready to go on. NULL: the record is damaged, or of another engine. */
+/** The session of a record, ready to go on; its turn is the caller's, who gives it back with
+ * schedule_release(). NULL: the record is damaged, or of another engine. */
 struct session *session_load(struct kodama_server *server, const void *data, size_t n_bytes);
 
 #endif

@@ -132,6 +132,7 @@ struct session *session_load(struct kodama_server *server, const void *data, siz
     if (record.failed || !dialect || !dialect->resumes) return NULL;
     struct session *s = session_create(server, dialect, &settings);
     if (!s) return NULL;
+    s->turn = TURN_RUNNING; /* its recogniser may have something to say before all is read */
     memcpy(s->id, id, sizeof id);
     memcpy(s->token, token, sizeof token);
     bool loaded = load_self(s, &record);

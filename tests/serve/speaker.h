@@ -44,6 +44,7 @@ static inline void heard_note(struct heard *heard, json_t *message)
         heard->n_partials++;
     } else if (strcmp(type, "error") == 0) {
         heard->n_errors++;
+        print_message("# error: %s\n", json_string_value(json_object_get(message, "message")));
     } else if (strcmp(type, "closed") == 0) {
         snprintf(heard->reason, sizeof heard->reason, "%s",
                  json_string_value(json_object_get(message, "reason")));
@@ -118,7 +119,9 @@ static inline void speaker_hear(struct speaker *speaker, json_t *message)
         return;
     }
     /* In order, none twice. */
-    assert_true(seq > speaker->last_seq);
+    if (seq <= speaker->last_seq) {
+        fail_msg("%s %d comes after %d", type, (int)seq, (int)speaker->last_seq);
+    }
     speaker->last_seq = seq;
     if (strcmp(type, "closed") == 0) speaker->done = true;
     heard_note(speaker->heard, message);
