@@ -16,8 +16,9 @@
 enum { LIST_BYTES = 127 };
 
 static const char between[] = " \t,"; /* tokens */
-/* What is in no token (RFC 9110, 5.6.2): libwebsockets would take it for an end. */
-static const char never[] = "\"()/:;<=>?@[\\]{}";
+/* Of what a token may have (RFC 9110, 5.6.2) what every libwebsockets takes for a part of one: 4.3
+ * hangs up on others. */
+static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
 
 /* The token at *at, which moves behind it. @return its bytes, 0: there are no more */
 static size_t next_token(const char **at, const char **token)
@@ -41,7 +42,7 @@ bool subprotocol_offered(struct network *network, struct lws *wsi, const char *s
     memcpy(name, token, n_bytes);
     name[n_bytes] = '\0';
     /* A number is no token to it. */
-    if (strpbrk(name, never) || name[strspn(name, "0123456789.")] == '\0') return false;
+    if (strspn(name, letters) < n_bytes || strspn(name, "0123456789.") == n_bytes) return false;
     for (; n_bytes > 0; n_bytes = next_token(&at, &token)) {
         bool is_it = spoken && strlen(spoken) == n_bytes && memcmp(token, spoken, n_bytes) == 0;
         if (is_it) network->spoken = spoken;
