@@ -330,12 +330,13 @@ static enum client_verdict refuse(struct kodama_client *c)
 }
 
 /* Where to go on. What the server wants must be there: it is, unless the server lost what it had
- * confirmed. */
+ * confirmed; and it cannot have more than it was sent. */
 static enum client_verdict on_ready(struct kodama_client *c, const json_t *message, bool resumes)
 {
     uint64_t next = c->base + count_of(message, "next_sample");
     mutex_lock(&c->mutex);
-    bool there = next >= tape_oldest(&c->tape) && next <= c->tape.end;
+    bool is_kept = next >= tape_oldest(&c->tape), was_sent = next <= c->tape.sent_most;
+    bool there = is_kept && was_sent;
     uint64_t decided = c->decided;
     if (there) {
         tape_rewind(&c->tape, next);
@@ -345,7 +346,9 @@ static enum client_verdict on_ready(struct kodama_client *c, const json_t *messa
     }
     mutex_unlock(&c->mutex);
     if (!there) {
-        (void)client_renew(c, decided, "the server asks for audio that is not kept any more");
+        (void)client_renew(c, decided,
+                           is_kept ? "the server says that it has audio which was never sent"
+                                   : "the server asks for audio that is not kept any more");
         return VERDICT_CLOSE;
     }
     c->last_seq = count_of(message, "seq");
