@@ -35,7 +35,14 @@ int voice_open_asked(struct kodama_server *server, const struct voice_options *o
     struct kodama_voice_config config = KODAMA_VOICE_CONFIG_INIT;
     struct kodama_voice_model *model = NULL;
     *voice = NULL;
+    enum kodama_voice_effect effect = options->settings.effect;
     int status = KODAMA_OK;
+    if (voice_open_waits(options) &&
+        (effect == KODAMA_EFFECT_ROBOT || effect == KODAMA_EFFECT_WHISPER)) {
+        return error_set(error, KODAMA_ERR_ARGUMENT,
+                         "a trained voice is no robot and does not whisper: leave out the model or "
+                         "the preset");
+    }
     if (voice_open_waits(options)) status = voice_open_model(server, options->model, &model, error);
     if (status < 0) return status;
     config.input = in;

@@ -62,6 +62,12 @@ static void begin(struct session *s)
     s->state = v;
 }
 
+static const char *error_code(const struct voicing *v)
+{
+    if (v && v->status == KODAMA_ERR_NOT_FOUND) return "not_found";
+    return v && v->status == KODAMA_ERR_ARGUMENT ? "bad_setting" : "unavailable";
+}
+
 /* @return false when it could not be opened */
 static bool has_begun(struct session *s)
 {
@@ -69,9 +75,7 @@ static bool has_begun(struct session *s)
     struct voicing *v = voicing_of(s);
     if (v && v->voice) return true;
     s->state = NULL;
-    bool is_missing = v && v->status == KODAMA_ERR_NOT_FOUND;
-    session_fail(s, is_missing ? "not_found" : "unavailable",
-                 v ? v->why.message : "the server is out of memory");
+    session_fail(s, error_code(v), v ? v->why.message : "the server is out of memory");
     free_voicing(s, v);
     return false;
 }

@@ -334,6 +334,10 @@ static void a_model_speaks_and_another_takes_over(void **state)
     struct test_random random = {5};
     struct talk talk;
     size_t half = sound.n_frames / 2 * 2;
+    struct client robot =
+        client_open(kodama_server_port(server), "/ws/voice?model=one&preset=robot", NULL);
+    client_expect_error(&robot, "bad_setting");
+    client_close(&robot);
     talk_open(&talk, kodama_server_port(server), "model=one");
     talk_send(&talk, sound.frames, half, 3000, &random);
     client_say(&talk.client, "{\"type\":\"configure\",\"model\":\"nobody\"}");
