@@ -123,6 +123,7 @@ fi
 # signalled SIGNAL CODE: a paced run, ended in mid-file
 signalled() {
     rm -f "$scratch/live.srt"
+    forget
     "$KODAMA" listen --save="$scratch/live.srt" --format=json "$longer" "$longer" \
         > "$scratch/out" 2> "$scratch/err" &
     pid=$!

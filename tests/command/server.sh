@@ -39,6 +39,7 @@ check "the connection has statistics" said '0 reconnects, 0 new sessions'
 
 # The first seconds of a recording, then Ctrl-C.
 code=0
+forget
 "$KODAMA" listen --format json --server "$url" "$longer" > "$scratch/out" 2> "$scratch/err" &
 listener=$!
 until grep -q speech_started "$scratch/out" || ! kill -0 $listener 2> /dev/null; do sleep 0.1; done
@@ -51,6 +52,7 @@ check "and says so" sh -c 'tail -n 1 "$1" | grep -q "\"reason\":\"interrupted\""
 # --- a server that goes away, and comes back
 
 port=${url##*:}
+forget
 "$KODAMA" listen --format json --server "$url" "$longer" > "$scratch/out" 2> "$scratch/err" &
 listener=$!
 until grep -q speech_started "$scratch/out" || ! kill -0 $listener 2> /dev/null; do sleep 0.1; done
@@ -110,6 +112,7 @@ fi
 
 # --- make run
 
+forget
 "$root/tools/run-server" "$KODAMA" 0 --fast "$speech" > "$scratch/out" 2> "$scratch/err" &
 runner=$!
 until printed 'goes on at' || ! kill -0 $runner 2> /dev/null; do sleep 0.1; done

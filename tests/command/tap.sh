@@ -29,6 +29,13 @@ check() {
     if "$@"; then pass "$sentence"; else fail "$sentence"; fi
 }
 
+# forget: what was written, before a program is started whose output is waited for: its shell may empty the files
+# only after the first look at them
+forget() {
+    : > "$scratch/out"
+    : > "$scratch/err"
+}
+
 # run ARGUMENT...: run kodama; leaves $code, $scratch/out and $scratch/err
 run() {
     code=0

@@ -45,6 +45,7 @@ check "nor on being a pipe" cmp "$scratch/out" "$scratch/one"
 
 # A pipe that stays open: what is over is printed although more may come.
 mkfifo "$scratch/pipe"
+forget
 "$KODAMA" vad --csv --sample s16 - < "$scratch/pipe" > "$scratch/out" 2> "$scratch/err" &
 listener=$!
 exec 3> "$scratch/pipe"
