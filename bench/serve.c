@@ -247,12 +247,13 @@ static long number(int argc, char **argv, const char *name, long otherwise)
 }
 
 static const char page[] =
-    "usage: bench_serve [--long] [--sessions N --kind K [--seconds S]]\n"
+    "usage: bench_serve [--long | --idle] [--sessions N --kind K [--seconds S]]\n"
     "\n"
     "How many clients a server can listen to on one processor, beside python3-websockets, and\n"
     "what each costs it. Measures and prints; asserts nothing.\n"
     "\n"
     "  --long             the documented run, 20 to 30 minutes, instead of 2 s a run\n"
+    "  --idle             only the memory of sessions that have heard a quiet room\n"
     "  --sessions N       one run with so many clients ...\n"
     "  --kind K           ... of 0 python3-websockets, 1 Kodama with a detector that never\n"
     "                     hears speech, 2 with builtin, 3 with PocketSphinx\n"
@@ -260,7 +261,7 @@ static const char page[] =
 
 int main(int argc, char **argv)
 {
-    int code = bench_answer(argc, argv, "--long --sessions --kind --seconds", page);
+    int code = bench_answer(argc, argv, "--long --idle --sessions --kind --seconds", page);
     if (code >= 0) return code;
     static struct plan plan;
     bool longer = argc > 1 && strcmp(argv[1], "--long") == 0;
