@@ -128,6 +128,30 @@ void clerk_close(struct session *session)
 
 /* ------------------------------------------------------------------- saving */
 
+/* Put the session's record into the store. */
+static int put(struct session *session, uint32_t keep_ms, struct session_saved *saved)
+{
+    const struct store *store = &session->server->store;
+    struct record record = record_writer();
+    char key[STORE_KEY_BYTES];
+    make_key(key, sizeof key, session->id, session->token);
+    int status = session_save(session, &record, saved);
+    if (status == KODAMA_OK) {
+        status = store->ops->put(store->state, key, record.data, record.n_bytes, keep_ms);
+    }
+    record_free(&record);
+    return status;
+}
+
+/* And out of it. */
+static void forget(const struct session *session)
+{
+    const struct store *store = &session->server->store;
+    char key[STORE_KEY_BYTES];
+    make_key(key, sizeof key, session->id, session->token);
+    (void)store->ops->remove(store->state, key);
+}
+
 /* It was saved, or could not be. @return whether it has to be saved once more: its client came and
  * went in the meantime */
 static bool note_saved(struct session *session, const struct session_saved *saved, int status,
@@ -148,11 +172,7 @@ static bool note_saved(struct session *session, const struct session_saved *save
         outbox_release(&session->outbox, saved->seq);
     }
     mutex_unlock(&session->mutex);
-    if (is_saved && !parked && !store->ops->durable) {
-        char key[STORE_KEY_BYTES];
-        make_key(key, sizeof key, session->id, session->token);
-        (void)store->ops->remove(store->state, key);
-    }
+    if (is_saved && !parked && !store->ops->durable) forget(session);
     schedule_notice(session);
     return again;
 }
@@ -160,21 +180,13 @@ static bool note_saved(struct session *session, const struct session_saved *save
 static void run_save(struct kodama_server *server, struct clerk_job *job)
 {
     struct session *session = job->session;
-    const struct store *store = &server->store;
-    struct record record = record_writer();
     struct session_saved saved = {0};
-    char key[STORE_KEY_BYTES];
-    make_key(key, sizeof key, session->id, session->token);
     mutex_lock(&session->mutex);
     uint32_t n_moves = session->n_moves;
     uint32_t keep_ms = session->to_be_parked ? session->keep_ms : renewed_ms(server);
     bool dropped = session->dropped;
     mutex_unlock(&session->mutex);
-    int status = dropped ? KODAMA_ERR_CANCELLED : session_save(session, &record, &saved);
-    if (status == KODAMA_OK) {
-        status = store->ops->put(store->state, key, record.data, record.n_bytes, keep_ms);
-    }
-    record_free(&record);
+    int status = dropped ? KODAMA_ERR_CANCELLED : put(session, keep_ms, &saved);
     bool again = note_saved(session, &saved, status, n_moves);
     schedule_release(session, again);
 }
@@ -187,9 +199,8 @@ void clerk_save(struct session *session)
 
 static void run_remove(struct kodama_server *server, struct clerk_job *job)
 {
-    char key[STORE_KEY_BYTES];
-    make_key(key, sizeof key, job->session->id, job->session->token);
-    (void)server->store.ops->remove(server->store.state, key);
+    (void)server;
+    forget(job->session);
 }
 
 void clerk_remove(struct session *session)
@@ -201,18 +212,12 @@ void clerk_remove(struct session *session)
 
 /* So that it can be taken up again should this process be lost now; as it is here, with the numbers
  * that this process gives, so that the next one begins behind them. */
-static void keep_fetched(struct kodama_server *server, const char *key, struct session *session)
+static void keep_fetched(struct session *session)
 {
-    const struct store *store = &server->store;
-    struct record record = record_writer();
     struct session_saved saved = {0};
-    int status = session_save(session, &record, &saved);
-    if (status == KODAMA_OK) {
-        status =
-            store->ops->put(store->state, key, record.data, record.n_bytes, renewed_ms(server));
+    if (put(session, renewed_ms(session->server), &saved) == KODAMA_OK) {
+        session->safe = saved.frames;
     }
-    if (status == KODAMA_OK) session->safe = saved.frames;
-    record_free(&record);
 }
 
 static void run_fetch(struct kodama_server *server, struct clerk_job *job)
@@ -227,7 +232,7 @@ static void run_fetch(struct kodama_server *server, struct clerk_job *job)
     if (store->ops->take(store->state, key, &data, &n_bytes) == KODAMA_OK) {
         fetched->session = session_load(server, data, n_bytes);
     }
-    if (fetched->session && store->ops->durable) keep_fetched(server, key, fetched->session);
+    if (fetched->session && store->ops->durable) keep_fetched(fetched->session);
     if (fetched->session) schedule_release(fetched->session, false);
     free(data);
     mutex_lock(&clerk->mutex);

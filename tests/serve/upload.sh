@@ -7,14 +7,18 @@ if ! command -v curl > /dev/null || [ ! -e "$speech" ]; then
     exit 0
 fi
 
-: > "$scratch/url"
-TMPDIR=$scratch "$KODAMA" serve --port 0 --max-upload 5 > "$scratch/url" 2> "$scratch/err" &
-server=$!
-for i in $(seq 300); do
-    [ -s "$scratch/url" ] && break
-    sleep 0.1
-done
-url=$(cat "$scratch/url")
+# start ARGUMENT...: leaves $server and $url
+start() {
+    : > "$scratch/url"
+    TMPDIR=$scratch "$KODAMA" serve --port 0 "$@" > "$scratch/url" 2> "$scratch/err" &
+    server=$!
+    for i in $(seq 300); do
+        [ -s "$scratch/url" ] && break
+        sleep 0.1
+    done
+    url=$(cat "$scratch/url")
+}
+start --max-upload 5
 
 # fetch ARGUMENT...: leaves $scratch/out and $status
 fetch() {
@@ -89,18 +93,6 @@ zeros() {
 held() {
     sed -n "s/^$1: *\\([0-9]*\\) kB/\\1/p" "/proc/$server/status"
 }
-# start ARGUMENT...: leaves $server and $url
-start() {
-    : > "$scratch/url"
-    TMPDIR=$scratch "$KODAMA" serve --port 0 "$@" > "$scratch/url" 2> "$scratch/err" &
-    server=$!
-    for i in $(seq 300); do
-        [ -s "$scratch/url" ] && break
-        sleep 0.1
-    done
-    url=$(cat "$scratch/url")
-}
-
 start
 fetch "$url/healthz"
 before=$(held VmRSS)
