@@ -180,7 +180,6 @@ void host_try_links(struct kodama_host *host);
 /* --------------------------------------------------------------- the model is asked */
 
 /** Copy an entry of the model; false when it is gone. */
-bool host_find_stream(struct kodama_host *host, uint64_t id, struct host_stream *stream);
 bool host_find_device(struct kodama_host *host, uint64_t id, struct host_device *device);
 
 /** Whether a stream is one of those meant. */

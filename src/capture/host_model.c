@@ -337,15 +337,6 @@ void host_try_links(struct kodama_host *host)
 
 /* ------------------------------------------------------------------ questions */
 
-bool host_find_stream(struct kodama_host *host, uint64_t id, struct host_stream *stream)
-{
-    mutex_lock(&host->mutex);
-    const struct host_stream *found = find_stream(host, id);
-    if (found) *stream = *found;
-    mutex_unlock(&host->mutex);
-    return found != NULL;
-}
-
 bool host_find_device(struct kodama_host *host, uint64_t id, struct host_device *device)
 {
     mutex_lock(&host->mutex);

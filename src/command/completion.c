@@ -232,11 +232,6 @@ static const struct {
 
 enum { N_SHELLS = sizeof shells / sizeof shells[0] };
 
-const char *completion_shell(size_t index)
-{
-    return index < N_SHELLS ? shells[index].name : NULL;
-}
-
 int completion_script(struct text *script, const char *shell)
 {
     for (size_t i = 0; i < N_SHELLS; i++) {

@@ -381,11 +381,6 @@ static const struct {
 };
 enum { N_ACTIONS = sizeof actions / sizeof actions[0] };
 
-const char *models_action(size_t index)
-{
-    return index < N_ACTIONS ? actions[index].name : NULL;
-}
-
 const char *models_operand(size_t index)
 {
     return index < N_ACTIONS ? actions[index].name : kodama_known_model_name(index - N_ACTIONS);

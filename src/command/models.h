@@ -14,10 +14,8 @@ struct models_options {
     bool json, all, link, unset, progress;
 };
 
-/** What can be done with models: index 0, 1, ... until NULL. */
-const char *models_action(size_t index);
-
-/** For completion: those, then the names of known models. */
+/** For completion: what can be done with models, then the names of known ones; index 0, 1, ...
+ * until NULL. */
 const char *models_operand(size_t index);
 
 /** Do what the first operand says. @return an exit code */

@@ -17,9 +17,6 @@ int pages_print(void (*make)(struct text *page, const struct command *command),
 /** The manual page in roff (man macros): of a subcommand, or kodama(1) for NULL. */
 void man_page(struct text *page, const struct command *command);
 
-/** A completion script: index 0, 1, ... until NULL. */
-const char *completion_shell(size_t index);
-
 /** Write the completion script of a shell. Returns 0, or -1 when there is no such shell. */
 int completion_script(struct text *script, const char *shell);
 

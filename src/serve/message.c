@@ -148,14 +148,6 @@ char *message_pong(json_int_t t)
     return end(message);
 }
 
-char *message_warning(const char *code, uint32_t lag_ms)
-{
-    json_t *message = begin("warning");
-    json_object_set_new(message, "code", json_string(code));
-    set_count(message, "lag_ms", lag_ms);
-    return end(message);
-}
-
 char *message_error(const char *code, const char *words)
 {
     json_t *message = begin("error");

@@ -25,7 +25,6 @@ char *message_ready_voice(const char *session, const char *token, uint32_t rate_
 char *message_model(const char *model);
 char *message_ack(uint64_t received, uint64_t heard, uint64_t safe);
 char *message_pong(json_int_t t);
-char *message_warning(const char *code, uint32_t lag_ms);
 char *message_error(const char *code, const char *words);
 char *message_closed(const char *reason, uint64_t samples, uint64_t utterances);
 
